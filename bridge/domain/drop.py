@@ -1,0 +1,55 @@
+"""The delivered folder: first decided, then staged, then there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+__all__ = ["Drop", "DropPlan", "PlannedFile", "Staged"]
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One audio file of a drop."""
+
+    stem: str
+    """Stem name; 'mix' for the archived original."""
+    kind: Literal["stem", "dry", "mix"]
+    """`stem` = what the user asked for (wet where a chain printed), `dry` = the untouched stem beside a wet one."""
+    path: PurePosixPath
+    """Relative to the drop folder, forward slashes."""
+
+
+@dataclass(frozen=True)
+class DropPlan:
+    """Names and formats of everything a drop will hold; decided, nothing written."""
+
+    name: str
+    """Safe base name of the folder, before a number makes it unique."""
+    files: tuple[PlannedFile, ...]
+    subtype: Literal["FLOAT", "PCM_24", "PCM_16"]
+    container: Literal["WAV", "FLAC", "AIFF"]
+
+    def file(self, stem: str, kind: Literal["stem", "dry", "mix"]) -> PlannedFile | None:
+        """Find one file, or None when it is not part of this drop."""
+        return next((one for one in self.files if one.stem == stem and one.kind == kind), None)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A complete folder, not yet visible in the outbox."""
+
+    folder: Path
+    name: str
+    """Wanted name of the drop."""
+    outbox: Path
+
+
+@dataclass(frozen=True)
+class Drop:
+    """The folder that now exists."""
+
+    folder: Path
+    import_script: Path
+    manifest: Path

@@ -1,0 +1,41 @@
+"""What a running job reports, for terminals and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Event", "Notice", "Progress", "Report", "Stage", "StageStarted"]
+
+Stage = Literal["read", "separate", "effects", "write"]
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """A stage begins; stages come in order, each at most once."""
+
+    stage: Stage
+    total_seconds: float
+    """Seconds of audio this stage will work through."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A stage went on; never goes backwards within a stage."""
+
+    stage: Stage
+    done_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know; the job goes on."""
+
+    message: str
+
+
+Event = StageStarted | Progress | Notice
+Report = Callable[[Event], None]
+"""Called from the job's thread; must return at once."""

@@ -1,0 +1,57 @@
+"""One piece of work, complete enough to cross a process border: what to do with which render."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bridge.domain.preset import OutputOptions, Preset
+
+__all__ = ["Job", "SeparationOptions"]
+
+Residual = Literal["other", "stem", "share", "drop"]
+
+
+@dataclass(frozen=True)
+class SeparationOptions:
+    """What is computed and how; all of it changes the result."""
+
+    model: str = "htdemucs"
+    """A name of the registry, or the path of a folder of own weights."""
+    stems: tuple[str, ...] = ()
+    """Wanted stems; empty = all the model has."""
+    two_stems: str | None = None
+    """Deliver this stem and the rest of the mix, instead of `stems`."""
+    overlap: float = 0.25
+    """Fraction of a segment shared with the next, 0..0.95."""
+    shifts: int = 0
+    """Averaged runs at time offsets seeded by the audio key; 0..20; 0 = one run, no offset."""
+    residual: Residual = "other"
+    """Where mix - sum(stems) goes."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    threads: int = 0
+    """CPU threads; 0 = all cores."""
+    batch: int = 1
+    """Segments per forward; 1..64."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A render, what to make of it, and where it goes."""
+
+    id: str
+    render: Path
+    """The user's file."""
+    outbox: Path
+    name: str
+    """Wanted name of the drop folder; made safe and unique when published."""
+    preset: Preset
+    separation: SeparationOptions = field(default_factory=SeparationOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    model_folders: tuple[Path, ...] = ()
+    """Extra folders where weights may lie."""
+    stems_from: Path | None = None
+    """A drop whose dry stems are used instead of separating (`apply`)."""
+    exact_tail: bool = False
+    """Compute the redundant last segment as upstream does; for parity checks only."""

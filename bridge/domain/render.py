@@ -1,0 +1,90 @@
+"""A finished file the DAW wrote, and how it is recognised again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["AudioFormat", "FileIdentity", "Levels", "Marker", "Origin", "Render"]
+
+Container = Literal["WAV", "RF64", "W64", "AIFF", "FLAC", "OGG", "MP3", "M4A"]
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """What the file system says about a file; a change means another file."""
+
+    dev: int
+    ino: int
+    size: int
+    """Bytes."""
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """The shape of a sound file."""
+
+    sample_rate: int
+    """Frames per second, in Hz; 8000..384000."""
+    channels: int
+    """1..64."""
+    frames: int
+    """Samples per channel; > 0."""
+    subtype: str
+    """soundfile's word: PCM_U8 PCM_S8 PCM_16 PCM_24 PCM_32 FLOAT DOUBLE ULAW ALAW VORBIS OPUS MPEG_LAYER_III AAC."""
+    container: Container
+    channel_mask: int = 0
+    """WAVE_FORMAT_EXTENSIBLE speaker bits; 0 = the file does not say."""
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A cue point or region inside the render."""
+
+    position_frames: int
+    name: str
+    length_frames: int = 0
+    """> 0 makes it a region."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where in the project the render starts."""
+
+    seconds: float = 0.0
+    source: Literal["sidecar", "bext", "none"] = "none"
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Measured loudness of a piece of sound; -inf for silence."""
+
+    peak: float
+    """Largest absolute sample, linear."""
+    rms_db: float
+    """Root mean square over all channels, dB re full scale."""
+    lufs: float
+    """Integrated loudness, ITU-R BS.1770-4."""
+
+
+@dataclass(frozen=True)
+class Render:
+    """One finished file the DAW wrote: identity, content, format, and its place in the project."""
+
+    path: Path
+    """The user's file; never written to."""
+    identity: FileIdentity
+    sha256: str
+    """Of the file's bytes, hex."""
+    audio_key: str
+    """Of the decoded samples and the format, hex: equal for the same sound in another container."""
+    format: AudioFormat
+    levels: Levels
+    origin: Origin = Origin()
+    markers: tuple[Marker, ...] = ()

@@ -1,0 +1,39 @@
+"""Names of stems, and the blocks in which their sound flows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FloatArray", "StemBlock", "complement_name", "display_name"]
+
+FloatArray = npt.NDArray[np.float32]
+"""Sound: (channels, frames), float32, full scale +-1.0 but beyond is legal, C-contiguous."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StemBlock:
+    """One stretch of all stems at the render's rate; blocks are consecutive and gapless."""
+
+    start: int
+    """First frame."""
+    stems: Mapping[str, FloatArray]
+    """Stem name to samples, every array (channels, frames) of one length."""
+
+    @property
+    def frames(self) -> int:
+        """Length of the block, in frames."""
+        return next(iter(self.stems.values())).shape[1]
+
+
+def complement_name(stem: str) -> str:
+    """Name what is left when `stem` is taken out of the mix: 'instrumental' for vocals, else '<stem>-less'."""
+    return "instrumental" if stem == "vocals" else f"{stem}-less"
+
+
+def display_name(stem: str) -> str:
+    """Write a stem's name for people: 'vocals' -> 'Vocals', 'drums-less' -> 'Drums-less'."""
+    return stem[:1].upper() + stem[1:]

@@ -1,0 +1,122 @@
+"""Every error the product raises, by who must act.
+
+    BridgeError(message, *, hint, path)
+     |- SetupError            the user must change something first; exit 2
+     |   |- ConfigError           unknown key, bad value, folders that overlap
+     |   |- PresetError           file, line and key; "did you mean"
+     |   |- ModelError            unknown model, weights missing or wrong
+     |   `- PluginError           a plugin is missing, blocked or not allowed
+     |- RenderError           this render cannot be done; park it with its reason and go on; exit 1
+     |   |- ReadError             not audio, unfinished, truncated, unsupported
+     |   |- SeparationError       the network gave no usable result
+     |   |- EffectError           names stem, effect and reason
+     |   `- DeliveryError         a name or a drop cannot be made
+     `- RetryError            the same render may work later; back off
+         |- RenderChangedError    the file changed while it was read
+         |- NoSpaceError          the disk is full
+         |- DestinationError      the outbox is not there or not writable
+         `- DeviceError           the accelerator is gone or out of memory
+
+`message` says what happened, `hint` what to do. Errors of other libraries are translated at the one module
+that calls the library, with `raise ... from`. Nothing below `cli` prints or exits.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "BridgeError",
+    "ConfigError",
+    "DeliveryError",
+    "DestinationError",
+    "DeviceError",
+    "EffectError",
+    "ModelError",
+    "NoSpaceError",
+    "PluginError",
+    "PresetError",
+    "ReadError",
+    "RenderChangedError",
+    "RenderError",
+    "RetryError",
+    "SeparationError",
+    "SetupError",
+    "by_name",
+]
+
+
+class BridgeError(Exception):
+    """Raised for everything the user can be told about in one line; never raised itself."""
+
+    def __init__(self, message: str, *, hint: str = "", path: Path | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.path = path
+
+
+class SetupError(BridgeError):
+    """Raised when nothing can run until the user changes something."""
+
+
+class ConfigError(SetupError):
+    """Raised when a setting, a flag or a folder is wrong."""
+
+
+class PresetError(SetupError):
+    """Raised when a preset is missing or says something impossible."""
+
+
+class ModelError(SetupError):
+    """Raised when a model is unknown or its weights are missing or wrong."""
+
+
+class PluginError(SetupError):
+    """Raised when a plugin is missing, blocked or not allowed."""
+
+
+class RenderError(BridgeError):
+    """Raised when this render cannot be done, now or later."""
+
+
+class ReadError(RenderError):
+    """Raised when a file is not audio, unfinished, truncated or not supported."""
+
+
+class SeparationError(RenderError):
+    """Raised when the network gives no usable result."""
+
+
+class EffectError(RenderError):
+    """Raised when an effect fails or returns something that is not sound."""
+
+
+class DeliveryError(RenderError):
+    """Raised when a name or a drop cannot be made."""
+
+
+class RetryError(BridgeError):
+    """Raised when the same render may work later."""
+
+
+class RenderChangedError(RetryError):
+    """Raised when a file changed while it was being read."""
+
+
+class NoSpaceError(RetryError):
+    """Raised when a disk is full."""
+
+
+class DestinationError(RetryError):
+    """Raised when the outbox is not there or not writable."""
+
+
+class DeviceError(RetryError):
+    """Raised when an accelerator is gone or out of memory."""
+
+
+def by_name(name: str) -> type[BridgeError]:
+    """Find an error class by its name, for errors that crossed a process border."""
+    found = globals().get(name)
+    return found if isinstance(found, type) and issubclass(found, BridgeError) else RenderError

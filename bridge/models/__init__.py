@@ -1,0 +1,4 @@
+"""Which models exist, where their weights lie, and whether they are the right ones. Knows no torch.
+
+Doors: `registry` (names, stems, members), `weights` (locate, pull, verify), `legacy` (.th pickles to safetensors).
+"""

@@ -1,0 +1,4 @@
+"""From YAML to a validated graph, and the catalog of effects as data. Knows no pedalboard; the only importer of yaml.
+
+Doors: `catalog` (effects, parameters, ranges), `loader` (text to Preset), `library` (find, list, new).
+"""
