@@ -21,6 +21,7 @@ LADDER = [
     ["audio"],
     ["config"],
     ["domain"],
+    ["strict_yaml"],
     ["units", "errors", "resources"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""
@@ -31,7 +32,7 @@ WALLS = {
     "safetensors": {"models", "separation"},
     "torch": {"separation"},
     "demucs": {"separation"},
-    "yaml": {"presets", "config"},
+    "yaml": {"strict_yaml"},
     "pedalboard": {"effects"},
     "mido": {"midi"},
     "onnxruntime": {"midi"},
