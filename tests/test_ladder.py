@@ -22,7 +22,7 @@ LADDER = [
     ["config"],
     ["domain"],
     ["strict_yaml"],
-    ["units", "errors", "resources"],
+    ["units", "errors", "near", "resources"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""
 
