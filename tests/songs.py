@@ -1,9 +1,9 @@
 """Short multitracks with known stems, made of nothing but numpy: a band that plays the same song for the same seed.
 
-Drums are kick, snare, hat and crash with velocities, swing and a room; the bass plays eighths on the chord's root; `other` is
-a detuned pad and plucked arpeggios; the voice is sung harmonics under moving vowel formants with vibrato, glides, breath and
-consonants. It is material for laws (sum, shape, alignment, determinism), with the levels and the crest of a record, and
-real enough that a separation network hears instruments in it.
+Drums are kick, snare, hat and crash with velocities and a room; the bass plays eighths on the root; `other` is a
+detuned pad and plucked arpeggios; the voice is sung harmonics under moving vowel formants with vibrato, glides, breath
+and consonants. It is material for laws (sum, shape, alignment, determinism), with the levels and the crest of a record,
+and real enough that a separation network hears instruments in it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import numpy.typing as npt
 __all__ = ["STEMS", "mix_of", "multitrack"]
 
 Sound = npt.NDArray[np.float32]
-Mono = npt.NDArray[np.float64]
+Mono = npt.NDArray[np.floating]
+"""(frames,)"""
+Field = npt.NDArray[np.floating]
+"""(channels, frames)"""
 
 STEMS = ("drums", "bass", "other", "vocals")
 STEP = 2.0**-22
@@ -68,8 +71,8 @@ class Score:
 def multitrack(seconds: float = 8.0, sample_rate: int = 44100, channels: int = 2, seed: int = 0) -> dict[str, Sound]:
     """Play a song: stem name to float32 (channels, frames); the same arguments give the same samples.
 
-    The mix (see `mix_of`) peaks at 0.89; every sample is a multiple of 2**-22. Players sit between the first and the last
-    channel as in a stereo picture; in mono all are in the middle.
+    The mix (see `mix_of`) peaks at 0.89; every sample is a multiple of 2**-22. Players sit between the first and the
+    last channel as in a stereo picture; in mono all are in the middle.
     """
     frames = round(seconds * sample_rate)
     rng = np.random.default_rng([seed, 2024])
@@ -93,7 +96,7 @@ def mix_of(stems: Mapping[str, Sound]) -> Sound:
     return np.sum(list(stems.values()), axis=0, dtype=np.float32)
 
 
-def _drums(score: Score, channels: int) -> npt.NDArray[np.float64]:
+def _drums(score: Score, channels: int) -> Field:
     """Kick, snare, hats and a crash, each in its place, with a room behind them, through a bus that saturates."""
     kit = {name: np.zeros(score.frames) for name in ("kick", "snare", "hat", "crash")}
     hits = [("crash", 0.0, 0.7)]
@@ -142,7 +145,7 @@ def _bass(score: Score) -> Mono:
     return line
 
 
-def _other(score: Score, channels: int) -> npt.NDArray[np.float64]:
+def _other(score: Score, channels: int) -> Field:
     """A pad that holds the chords, left and right detuned, and arpeggios in a room."""
     pads = np.zeros((2, score.frames))
     arpeggio = np.zeros(score.frames)
@@ -162,7 +165,7 @@ def _other(score: Score, channels: int) -> npt.NDArray[np.float64]:
     return placed + 0.3 * _reverb(arpeggio, 0.9, score, channels)
 
 
-def _vocals(score: Score, channels: int) -> npt.NDArray[np.float64]:
+def _vocals(score: Score, channels: int) -> Field:
     """Phrases of two bars with a breath between them, in the middle, with a hall behind."""
     line = np.zeros(score.frames)
     degree = score.root(0) + 7
@@ -199,7 +202,7 @@ def _syllable(score: Score, last_hz: float, hz: float, seconds: float) -> Mono:
         there += other_gain * wave.imag
     move = np.clip(t / max(seconds, 1e-9), 0.0, 1.0)
     breath = 0.02 * score.rng.standard_normal(count)
-    shape = np.minimum(1.0, t / 0.03) * np.minimum(1.0, t[::-1] / 0.06) * (0.85 + 0.15 * move)
+    shape: Mono = np.minimum(1.0, t / 0.03) * np.minimum(1.0, t[::-1] / 0.06) * (0.85 + 0.15 * move)
     consonant = np.diff(score.rng.standard_normal(count), prepend=0.0) * np.exp(-(((t - 0.02) / 0.02) ** 2))
     return shape * (here * (1 - move) + there * move + breath) + score.rng.uniform(0.02, 0.12) * consonant
 
@@ -240,14 +243,14 @@ def _strike(line: Mono, start: int, sound: Mono) -> None:
         line[start:end] += sound[: end - start]
 
 
-def _placed(sound: Mono, pan: float, channels: int) -> npt.NDArray[np.float64]:
+def _placed(sound: Mono, pan: float, channels: int) -> Field:
     """Put a mono sound between the first (-1) and the last (1) channel at equal power: (channels, frames)."""
     spot = (pan + 1) / 2 * (channels - 1)
     away = np.clip(np.abs(np.arange(channels) - spot), 0.0, 1.0)
     return np.cos(away * np.pi / 2)[:, None] * sound
 
 
-def _reverb(sound: Mono, seconds: float, score: Score, channels: int) -> npt.NDArray[np.float64]:
+def _reverb(sound: Mono, seconds: float, score: Score, channels: int) -> Field:
     """A room of decaying noise, another for each channel: (channels, frames)."""
     t = np.arange(max(2, int(seconds * score.sample_rate))) / score.sample_rate
     size = 1 << (sound.size + t.size).bit_length()
