@@ -17,7 +17,7 @@ LADDER = [
     ["pipeline"],
     ["intake", "separation", "effects", "midi", "session", "delivery"],
     ["journal"],
-    ["models", "presets"],
+    ["models", "presets", "evaluate"],
     ["audio"],
     ["config"],
     ["domain"],
