@@ -18,7 +18,7 @@ import yaml
 
 from bridge.errors import BridgeError
 
-__all__ = ["Node", "Scalar", "load"]
+__all__ = ["Node", "Scalar", "Source", "load"]
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
@@ -34,15 +34,31 @@ LONGEST_NUMBER = 40
 WORDS: Mapping[str, Scalar] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text that is being read, and the error its faults raise."""
+
+    place: str
+    error: type[BridgeError]
+    path: Path | None
+
+    def fail(self, line: int, what: str, hint: str) -> BridgeError:
+        """Make the error for a fault in `line`: 'file:line: what'."""
+        return self.error(f"{self.place}:{line}: {what}", hint=hint, path=self.path)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """One value and where it stands."""
 
     value: Scalar | Mapping[str, Node] | Sequence[Node]
     line: int
-    """Line of the value, from 1."""
-    key_line: int
-    """Line of the key it belongs to; the value's own line where there is no key."""
+    """Line of the key it belongs to, from 1; the value's own line where there is no key."""
+    source: Source
+
+    def fail(self, what: str, hint: str) -> BridgeError:
+        """Make the error for a fault of this value."""
+        return self.source.fail(self.line, what, hint)
 
     def plain(self) -> object:
         """Return dict, list and scalars without lines."""
@@ -56,11 +72,19 @@ class Node:
         """Find the line of the key, or list item, at `keys`; of its nearest parent where the way ends earlier."""
         node = self
         for key in keys:
-            entries = dict(enumerate(node.value)) if isinstance(node.value, tuple) else node.value
-            if not isinstance(entries, Mapping) or key not in entries:
+            child = node._child(key)
+            if child is None:
                 break
-            node = entries[key]
-        return node.key_line
+            node = child
+        return node.line
+
+    def _child(self, key: str | int) -> Node | None:
+        if isinstance(self.value, Mapping):
+            return self.value.get(str(key))
+        if isinstance(self.value, tuple) and isinstance(key, int) and key < len(self.value):
+            child: Node = self.value[key]
+            return child
+        return None
 
 
 def load(text: str | bytes, *, what: str, error: type[BridgeError], path: Path | None = None) -> Node:
@@ -68,30 +92,26 @@ def load(text: str | bytes, *, what: str, error: type[BridgeError], path: Path |
 
     `what` names the text where there is no `path`. Raises `error`, whose message begins with 'file:line:'.
     """
-    return _Reader(path.name if path else what, error, path).read(text)
+    return _Reader(Source(str(path) if path else what, error, path)).read(text)
 
 
 class _Reader:
     """Turns parser events into nodes; YAML's own composer is not used, since it expands aliases and recurses."""
 
-    def __init__(self, place: str, error: type[BridgeError], path: Path | None) -> None:
-        self.place = place
-        self.error = error
-        self.path = path
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.fail = source.fail
         self.nodes = 0
 
-    def fail(self, line: int, what: str, hint: str) -> BridgeError:
-        return self.error(f"{self.place}:{line}: {what}", hint=hint, path=self.path)
-
     def read(self, text: str | bytes) -> Node:
-        source = self._decode(text)
+        decoded = self._decode(text)
         try:
-            return self._document(yaml.parse(source, Loader=yaml.SafeLoader))
+            return self._document(yaml.parse(decoded, Loader=yaml.SafeLoader))
         except yaml.MarkedYAMLError as exc:
             mark = exc.problem_mark or exc.context_mark
             raise self.fail(mark.line + 1 if mark else 1, str(exc.problem), _syntax_hint(str(exc.problem))) from exc
         except yaml.reader.ReaderError as exc:
-            line = source.count("\n", 0, exc.position) + 1
+            line = decoded.count("\n", 0, exc.position) + 1
             raise self.fail(line, "a character that no text file should hold", "save the file as plain text") from exc
 
     def _decode(self, text: str | bytes) -> str:
@@ -105,7 +125,7 @@ class _Reader:
             raise self.fail(line, "not UTF-8 text", "save the file with the encoding UTF-8") from exc
 
     def _document(self, events: Iterator[yaml.Event]) -> Node:
-        root = Node(None, 1, 1)
+        root = Node(None, 1, self.source)
         documents = 0
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
@@ -118,26 +138,27 @@ class _Reader:
                 root = self._node(event, events, depth=1)
         return root
 
-    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], *, depth: int, key_line: int = 0) -> Node:
-        line = _line(event)
-        self._check(event, line, depth)
+    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], *, depth: int, line: int = 0) -> Node:
+        self._check(event, depth)
+        line = line or _line(event)
         if isinstance(event, yaml.ScalarEvent):
-            return Node(self._scalar(event, line), line, key_line or line)
+            return Node(self._scalar(event), line, self.source)
         if isinstance(event, yaml.SequenceStartEvent):
             items = []
             while not isinstance(event := next(events), yaml.SequenceEndEvent):
                 items.append(self._node(event, events, depth=depth + 1))
-            return Node(tuple(items), line, key_line or line)
+            return Node(tuple(items), line, self.source)
         entries: dict[str, Node] = {}
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = self._key(event, depth + 1)
             if key in entries:
-                first = entries[key].key_line
+                first = entries[key].line
                 raise self.fail(_line(event), f"'{key}' is set twice (first in line {first})", "keep one of them")
-            entries[key] = self._node(next(events), events, depth=depth + 1, key_line=_line(event))
-        return Node(entries, line, key_line or line)
+            entries[key] = self._node(next(events), events, depth=depth + 1, line=_line(event))
+        return Node(entries, line, self.source)
 
-    def _check(self, event: yaml.Event, line: int, depth: int) -> None:
+    def _check(self, event: yaml.Event, depth: int) -> None:
+        line = _line(event)
         self.nodes += 1
         if isinstance(event, yaml.AliasEvent):
             raise self.fail(line, f"alias '*{event.anchor}'", "write the value out; to mean a text, put it in quotes")
@@ -152,15 +173,16 @@ class _Reader:
 
     def _key(self, event: yaml.Event, depth: int) -> str:
         line = _line(event)
-        self._check(event, line, depth)
+        self._check(event, depth)
         if not isinstance(event, yaml.ScalarEvent) or (event.implicit[0] and event.value in ("", "~")):
             raise self.fail(line, "a key must be a word", "write 'name: value'")
         if event.implicit[0] and event.value == "<<":
             raise self.fail(line, "merge key '<<'", "write the values out where they are needed")
         return str(event.value)
 
-    def _scalar(self, event: yaml.ScalarEvent, line: int) -> Scalar:
+    def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
         text: str = event.value
+        line = _line(event)
         if not event.implicit[0]:  # quoted or block text
             return text
         if text in WORDS:
