@@ -1,0 +1,191 @@
+"""From the text of a preset to a validated `Preset`: every fault is a PresetError with file, line and what to do."""
+
+from __future__ import annotations
+
+import graphlib
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from bridge import strict_yaml
+from bridge.domain.preset import Bus, Chain, Effect, OutputOptions, Parallel, Preset, Send, StemPreset
+from bridge.domain.stems import complement_name
+from bridge.errors import PresetError
+from bridge.near import did_you_mean
+from bridge.presets.catalog import EFFECTS, REFUSED, STEP_FIELDS
+from bridge.presets.fields import Value, check, choice, entries, flag, number, read, text
+from bridge.strict_yaml import Node
+
+__all__ = ["BUS_FIELDS", "OUTPUT_FIELDS", "PRESET_FIELDS", "SEND_FIELDS", "STEMS", "STEM_FIELDS", "load", "parse"]
+
+_SOURCES = ("drums", "bass", "other", "vocals", "guitar", "piano")
+STEMS = (*_SOURCES, *(complement_name(source) for source in _SOURCES), "residual")
+"""Names a stem can have; a preset may name any of them, and '*'."""
+
+_WORD = r"[^\x00-\x1f\x7f]{1,100}"
+_FX = text(_WORD, "Name of an effect in REAPER, such as ReaComp.")
+
+PRESET_FIELDS = {
+    "version": number(1, 1, "", "Version of this format: 1.", required=True),
+    "name": text(_WORD, "The name of the file, without its ending."),
+    "description": text(r"(?s).{0,1000}", "What the preset does, for people.", default=""),
+}
+STEM_FIELDS = {
+    "reference_lufs": number(-50, 0, "LUFS", "The chain hears the stem at this loudness; its level is restored after."),
+    "tail": number(0, 60, "s", "How long the chain may ring on after the end.", default="auto", words=("auto",)),
+    "gain_db": number(-80, 24, "dB", "Session fader; never printed.", default=0),
+    "pan": number(-1, 1, "", "Session pan, -1 left to 1 right; never printed.", default=0),
+    "mute": flag("Session mute; never printed."),
+    "bus": text(_WORD, "A bus declared under 'buses'; without one, the master."),
+}
+BUS_FIELDS = {
+    "color": text(r"#[0-9a-fA-F]{6}", 'Colour of the track, as "#rrggbb" in quotes.'),
+    "gain_db": number(-80, 24, "dB", "Fader of the bus.", default=0),
+}
+SEND_FIELDS = {
+    "from": text(_WORD, "The bus that sends.", required=True),
+    "to": text(_WORD, "The bus that receives; it needs reaper_fx.", required=True),
+    "level_db": number(-80, 24, "dB", "Level of the send.", default=0),
+}
+OUTPUT_FIELDS = {
+    "format": choice(("wav", "flac", "aiff"), "File format.", default="wav"),
+    "subtype": choice(("FLOAT", "PCM_24", "PCM_16", "source"), "Sample format.", default="FLOAT"),
+    "dry": flag("Deliver the dry stem too where a chain prints.", default=True),
+}
+
+
+def load(path: Path) -> Preset:
+    """Read a preset file; its name is the file's, without the ending. Raises PresetError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(strict_yaml.MAX_BYTES + 1)
+    except OSError as exc:
+        reason = exc.strerror or "not readable"
+        raise PresetError(f"the preset {path} cannot be read: {reason}", hint="check the path", path=path) from exc
+    return parse(data, name=path.stem, path=path)
+
+
+def parse(text: str | bytes, *, name: str, path: Path | None = None) -> Preset:
+    """Read the text of a preset called `name`. Raises PresetError that says where and what to do."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    root = strict_yaml.load(data, what=name, error=PresetError, path=path)
+    if root.value is None:
+        raise root.fail("the preset is empty", "begin with 'version: 1'")
+    values = read(root, PRESET_FIELDS, "a preset", inner=("stems", "buses", "sends", "output"))
+    parts = entries(root, "a preset")
+    if str(values.get("name", name)).casefold() != name.casefold():
+        raise parts["name"].fail(f"the preset calls itself '{values['name']}'", f"write 'name: {name}', or remove it")
+    buses = _buses(parts.get("buses"))
+    output = read(parts["output"], OUTPUT_FIELDS, "output") if "output" in parts else {}
+    return Preset(
+        name=name,
+        description=str(values.get("description", "")).strip(),
+        stems=_stems(parts.get("stems"), buses),
+        buses=buses,
+        sends=_sends(parts.get("sends"), buses),
+        output=OutputOptions(**output),  # type: ignore[arg-type]  # checked by OUTPUT_FIELDS
+        stated_output=frozenset(output),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _stems(node: Node | None, buses: Mapping[str, Bus]) -> dict[str, StemPreset]:
+    stems: dict[str, StemPreset] = {}
+    for name, child in entries(node, "stems").items() if node else ():
+        if name != "*" and name not in STEMS:
+            hint = did_you_mean(name, STEMS) or f'stems are {", ".join(_SOURCES)}, or "*" for every other'
+            raise child.fail(f"there is no stem '{name[:60]}'", hint)
+        stems[name] = _stem(child, name, buses)
+    return stems
+
+
+def _stem(node: Node, name: str, buses: Mapping[str, Bus]) -> StemPreset:
+    values = read(node, STEM_FIELDS, f"stem '{name}'", inner=("chain",))
+    parts = entries(node, name)
+    if "bus" in values and values["bus"] not in buses:
+        raise _no_bus(parts["bus"], str(values["bus"]), buses)
+    chain = _chain(parts["chain"], "chain") if "chain" in parts else ()
+    return StemPreset(chain=chain, **values)  # type: ignore[arg-type]  # checked by STEM_FIELDS
+
+
+def _items(node: Node, what: str) -> Sequence[Node]:
+    if node.value is None:
+        return ()
+    if not isinstance(node.value, tuple):
+        raise node.fail(f"'{what}' must be a list", "begin each of its lines with '- '")
+    return cast("tuple[Node, ...]", node.value)
+
+
+def _chain(node: Node, what: str) -> Chain:
+    return tuple(_step(step) for step in _items(node, what))
+
+
+def _step(node: Node) -> Effect | Parallel:
+    if isinstance(node.value, str):
+        raise node.fail(f"the step '{node.value[:40]}' has no ':'", f"write '- {node.value[:40]}: {{}}'")
+    step = entries(node, "a step")
+    if len(step) != 1:
+        raise node.fail(
+            f"a step holds one effect, this one holds {len(step)}",
+            "write '- Effect: {parameter: value}', or indent the parameters deeper than the effect's name",
+        )
+    ((name, inner),) = step.items()
+    if name == "parallel":
+        branches = tuple(_chain(branch, "parallel") for branch in _items(inner, "parallel"))
+        if not branches:
+            raise inner.fail("'parallel' has no branch", "give it a list of lists of steps; [] is the dry path")
+        return Parallel(branches)
+    if name not in EFFECTS:
+        if name in REFUSED:
+            raise inner.fail(f"{name} cannot be used: {REFUSED[name]}", "take another effect")
+        hint = did_you_mean(name, [*EFFECTS, "parallel"]) or f"effects are {', '.join(EFFECTS)}"
+        raise inner.fail(f"there is no effect '{name[:60]}'", hint)
+    values = read(inner, {**EFFECTS[name].parameters, **STEP_FIELDS}, name)
+    bypass, wet = bool(values.pop("bypass", False)), float(values.pop("wet", 1.0))
+    return Effect(name, values, bypass=bypass, wet=wet)
+
+
+def _buses(node: Node | None) -> dict[str, Bus]:
+    buses: dict[str, Bus] = {}
+    for name, child in entries(node, "buses").items() if node else ():
+        check(Node(name, child.line, child.source), SEND_FIELDS["from"], "the name of a bus")
+        twin = next((other for other in buses if other.casefold() == name.casefold()), None)
+        if twin:
+            raise child.fail(f"buses '{twin}' and '{name}' differ only in case", "give one of them another name")
+        values: dict[str, Value] = read(child, BUS_FIELDS, f"bus '{name}'", inner=("reaper_fx",))
+        parts = entries(child, name)
+        listed = _items(parts["reaper_fx"], "reaper_fx") if "reaper_fx" in parts else ()
+        effects = tuple(str(check(one, _FX, "reaper_fx")) for one in listed)
+        buses[name] = Bus(name, reaper_fx=effects, **values)  # type: ignore[arg-type]  # checked by BUS_FIELDS
+    return buses
+
+
+def _sends(node: Node | None, buses: Mapping[str, Bus]) -> tuple[Send, ...]:
+    sends: list[Send] = []
+    for child in _items(node, "sends") if node else ():
+        values = read(child, SEND_FIELDS, "a send")
+        source, target = str(values["from"]), str(values["to"])
+        for key in ("from", "to"):
+            if values[key] not in buses:
+                raise _no_bus(entries(child, "a send")[key], str(values[key]), buses)
+        if not buses[target].reaper_fx:
+            raise child.fail(f"the send to '{target}' meets no effect", f"give bus '{target}' reaper_fx: [ReaVerbate]")
+        sends.append(Send(source, target, float(values.get("level_db", 0.0))))
+        _check_loops(child, sends)
+    return tuple(sends)
+
+
+def _check_loops(node: Node, sends: Sequence[Send]) -> None:
+    order: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+    for send in sends:
+        order.add(send.target, send.source)
+    try:
+        order.prepare()
+    except graphlib.CycleError as exc:
+        raise node.fail(f"this send closes a loop: {' -> '.join(exc.args[1])}", "remove one send of the loop") from exc
+
+
+def _no_bus(node: Node, name: str, buses: Mapping[str, Bus]) -> Exception:
+    hint = did_you_mean(name, buses) or f"declare it: buses: {{{name}: {{}}}}"
+    return node.fail(f"there is no bus '{name[:60]}'", hint)
