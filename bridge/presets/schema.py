@@ -1,0 +1,80 @@
+"""The format of presets as a JSON Schema, written from the same tables that the loader checks by, for editors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bridge.presets.catalog import EFFECTS, STEP_FIELDS, EffectSpec
+from bridge.presets.fields import Field
+from bridge.presets.loader import BUS_FIELDS, OUTPUT_FIELDS, PRESET_FIELDS, SEND_FIELDS, STEM_FIELDS, STEMS
+
+__all__ = ["schema"]
+
+Json = dict[str, Any]
+
+
+def schema() -> Json:
+    """Return the JSON Schema, draft 2020-12; a preset that loads is valid by it."""
+    bus = _map(BUS_FIELDS, reaper_fx={"type": "array", "items": {"type": "string"}})
+    stem = _map(STEM_FIELDS, chain={"$ref": "#/$defs/chain"})
+    root = _map(
+        PRESET_FIELDS,
+        stems={"type": ["object", "null"], "properties": dict.fromkeys((*STEMS, "*"), {"$ref": "#/$defs/stem"})},
+        buses={"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/bus"}},
+        sends={"type": ["array", "null"], "items": _map(SEND_FIELDS)},
+        output=_map(OUTPUT_FIELDS),
+    )
+    root["properties"]["stems"]["additionalProperties"] = False
+    steps = {name: _effect(spec) for name, spec in EFFECTS.items()}
+    steps["parallel"] = {
+        "description": "Branches that hear the same input; their outputs are aligned and summed. [] is the dry path.",
+        "type": "array",
+        "minItems": 1,
+        "items": {"$ref": "#/$defs/chain"},
+    }
+    step = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": steps,
+    }
+    chain = {"type": ["array", "null"], "items": {"$ref": "#/$defs/step"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Stem Bridge preset",
+        **root,
+        "type": "object",
+        "$defs": {"chain": chain, "step": step, "stem": stem, "bus": bus},
+    }
+
+
+def _effect(spec: EffectSpec) -> Json:
+    note = " Depends on level: give the stem a reference_lufs." if spec.level_dependent else ""
+    whole = "" if spec.streams else " Needs the whole stem in memory."
+    return {"description": spec.description + note + whole, **_map({**spec.parameters, **STEP_FIELDS})}
+
+
+def _map(fields: Mapping[str, Field], **inner: Json) -> Json:
+    required = [key for key, field in fields.items() if field.required]
+    return {
+        "type": "object" if required else ["object", "null"],
+        "additionalProperties": False,
+        "properties": {key: _value(field) for key, field in fields.items()} | inner,
+        **({"required": required} if required else {}),
+    }
+
+
+def _value(field: Field) -> Json:
+    said: Json = {"description": f"{field.description} [{field.unit}]" if field.unit else field.description}
+    if field.default is not None and not field.required:
+        said["default"] = field.default
+    if field.kind == "flag":
+        return said | {"type": "boolean"}
+    if field.kind == "choice":
+        return said | {"enum": list(field.choices)}
+    if field.kind == "text":
+        return said | {"type": "string"}
+    span: Json = {"type": "number", "minimum": field.low, "maximum": field.high}
+    return said | ({"anyOf": [{"enum": list(field.choices)}, span]} if field.choices else span)
