@@ -20,7 +20,7 @@ def schema() -> Json:
     stem = _map(STEM_FIELDS, chain={"$ref": "#/$defs/chain"})
     root = _map(
         PRESET_FIELDS,
-        stems={"type": ["object", "null"], "properties": dict.fromkeys((*STEMS, "*"), {"$ref": "#/$defs/stem"})},
+        stems={"type": ["object", "null"], "properties": {name: {"$ref": "#/$defs/stem"} for name in (*STEMS, "*")}},
         buses={"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/bus"}},
         sends={"type": ["array", "null"], "items": _map(SEND_FIELDS)},
         output=_map(OUTPUT_FIELDS),
