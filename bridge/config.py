@@ -1,0 +1,330 @@
+"""Settings: defaults, then bridge.yaml, then STEM_BRIDGE_* variables, then flags, resolved once into one frozen value.
+
+A fault is a ConfigError that says where the value came from (file and line, variable or flag) and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_config_path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from bridge import strict_yaml
+from bridge.domain.job import SeparationOptions
+from bridge.domain.preset import OutputOptions, Preset
+from bridge.errors import ConfigError
+from bridge.near import did_you_mean
+
+__all__ = ["Inbox", "Models", "Output", "Presets", "Separation", "Settings", "default_file", "load"]
+
+_KINDS = {
+    "model_type": "'name: value' lines",
+    "tuple_type": "a list",
+    "path_type": "a folder, as text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+}
+"""What pydantic's type errors ask for, in words of the file."""
+
+VARIABLE = "STEM_BRIDGE_"
+CONFIG_VARIABLE = "STEM_BRIDGE_CONFIG"
+PLACES = frozenset({CONFIG_VARIABLE, "STEM_BRIDGE_DATA"})
+"""Variables that say where things lie, and are no settings themselves."""
+
+
+def _words(value: object) -> object:
+    """Read `a,b` as a list: environment variables and flags know no other."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _stem_words(value: object) -> object:
+    return () if value == "all" else _words(value)
+
+
+Count = Annotated[int, Field(strict=True, ge=0)]
+Folder = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser() if isinstance(value, str) else value)]
+Folders = Annotated[tuple[Folder, ...], BeforeValidator(_words)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Inbox(_Part):
+    """A folder the DAW renders into, and what becomes of its renders."""
+
+    path: Folder
+    """Where renders appear."""
+    outbox: Folder
+    """Where drops appear; neither folder may contain the other."""
+    preset: str = "clean"
+    """Name of a preset, or the path of its file."""
+    model: str = "htdemucs"
+    """Name of a model, or a folder of your own weights."""
+
+
+class Separation(_Part):
+    """How stems are computed."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Processor: auto takes NVIDIA, then Apple's GPU, then the CPU."""
+    overlap: Annotated[float, Field(strict=True, ge=0.0, le=0.95)] = 0.25
+    """Share of a segment that the next one computes again; 0..0.95."""
+    shifts: Annotated[int, Field(strict=True, ge=0, le=20)] = 0
+    """Extra runs at other time offsets, averaged; 0..20; each costs a whole run."""
+    stems: Annotated[tuple[str, ...], BeforeValidator(_stem_words)] = ()
+    """Wanted stems; `all` = every stem of the model."""
+    two_stems: str | None = None
+    """Deliver this stem and the rest of the mix, and nothing else."""
+    residual: Literal["other", "stem", "share", "drop"] = "other"
+    """Where mix - sum(stems) goes: into `other`, a stem of its own, a share for each, or nowhere."""
+    threads: Count = 0
+    """CPU threads; 0 = all cores."""
+    batch: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    """Segments computed at once; more needs more memory; 1..64."""
+
+    def options(self, model: str) -> SeparationOptions:
+        """Return what a job carries, for `model`."""
+        return SeparationOptions(
+            model=model,
+            stems=self.stems,
+            two_stems=self.two_stems,
+            overlap=self.overlap,
+            shifts=self.shifts,
+            residual=self.residual,
+            device=self.device,
+            threads=self.threads,
+            batch=self.batch,
+        )
+
+
+class Output(_Part):
+    """How stems are written, where the preset does not say."""
+
+    format: Literal["wav", "flac", "aiff"] = "wav"
+    """Container of the stems."""
+    subtype: Literal["FLOAT", "PCM_24", "PCM_16", "source"] = "FLOAT"
+    """Sample format; `source` follows the render."""
+    dry: Annotated[bool, Field(strict=True)] = True
+    """Deliver the dry stem too where a preset prints effects."""
+
+
+class Presets(_Part):
+    """Where presets lie besides the shipped ones."""
+
+    folders: Folders = ()
+    """Your own come first: a preset there hides a shipped one of its name."""
+
+
+class Models(_Part):
+    """Where weights lie besides the cache of downloads."""
+
+    folders: Folders = ()
+    """Searched first."""
+
+
+class Settings(_Part):
+    """Every setting, resolved; nothing changes it afterwards."""
+
+    version: Literal[1] = 1
+    inboxes: tuple[Inbox, ...] = ()
+    separation: Separation = Separation()
+    output: Output = Output()
+    presets: Presets = Presets()
+    models: Models = Models()
+    file: Path | None = Field(default=None, exclude=True)
+    """The bridge.yaml that was read; None when there is none."""
+    stated: frozenset[str] = Field(default=frozenset(), exclude=True)
+    """Settings that a flag gave, dotted: these also win over a preset's own."""
+
+    def inbox_of(self, render: Path) -> Inbox | None:
+        """Return the inbox that `render` lies in, else the first one, else None."""
+        inside = (one for one in self.inboxes if render.resolve().is_relative_to(one.path.resolve()))
+        return next(inside, self.inboxes[0] if self.inboxes else None)
+
+    def output_for(self, preset: Preset) -> OutputOptions:
+        """Decide the output of a job: a flag wins over the preset, and the preset over file and variables."""
+        ours = self.output.model_dump()
+        for key in preset.stated_output:
+            if f"output.{key}" not in self.stated:
+                ours[key] = getattr(preset.output, key)
+        return OutputOptions(**ours)
+
+
+def default_file() -> Path:
+    """Return where bridge.yaml lies when nobody says otherwise: the platform's folder for settings."""
+    return user_config_path("stem-bridge", appauthor=False) / "bridge.yaml"
+
+
+def load(
+    file: Path | None = None, *, flags: Mapping[str, object] | None = None, environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """Resolve all settings.
+
+    `file` (else the variable STEM_BRIDGE_CONFIG) must exist; without either, `default_file()` is read if it is there.
+    Relative folders in it are relative to it. `flags` are dotted settings, such as 'separation.overlap', where None
+    means not given. Raises ConfigError for an unreadable file, an unknown setting, a value that is not allowed,
+    `stems` together with `two_stems`, and for folders that contain each other.
+    """
+    layers = _Layers()
+    path = file
+    if path is None and environment.get(CONFIG_VARIABLE):
+        path = Path(environment[CONFIG_VARIABLE]).expanduser()
+    if path is None and default_file().is_file():
+        path = default_file()
+    if path is not None:
+        layers.add_file(path)
+    layers.add_variables(environment)
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    layers.add_flags(given)
+    settings = layers.settings(path, frozenset(given))
+    _check(settings)
+    return settings
+
+
+@dataclass
+class _Layers:
+    """Values gathered one layer over the other, and where each came from."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[tuple[str | int, ...], str] = field(default_factory=dict)
+    """'--overlap', 'the variable STEM_BRIDGE_...' by setting; what the file said is found in `document`."""
+    document: strict_yaml.Node | None = None
+
+    def add_file(self, path: Path) -> None:
+        try:
+            text = path.read_bytes()
+        except OSError as exc:
+            raise ConfigError(
+                f"Settings file {path} cannot be read: {exc.strerror or exc}.",
+                hint="Give the path of a bridge.yaml, or write one with: stem-bridge init",
+                path=path,
+            ) from exc
+        self.document = strict_yaml.load(text, what="bridge.yaml", error=ConfigError, path=path)
+        values = self.document.plain()
+        if values is None:
+            return
+        if not isinstance(values, dict):
+            raise self.document.fail("settings must be 'name: value' lines", "write a fresh one with: stem-bridge init")
+        self.values = {name: value for name, value in values.items() if value is not None}
+        _anchor_folders(self.values, path.absolute().parent)
+
+    def add_variables(self, environment: Mapping[str, str]) -> None:
+        known = {VARIABLE + name.replace(".", "_").upper(): name for name in _names()}
+        for variable, text in environment.items():
+            if not variable.startswith(VARIABLE) or variable in PLACES:
+                continue
+            if variable not in known:
+                raise ConfigError(
+                    f"{variable} is no setting.",
+                    hint=_sentence(did_you_mean(variable, [*known, *PLACES]) or "remove the variable"),
+                )
+            value = strict_yaml.load(text, what=variable, error=ConfigError).plain()
+            self._set(known[variable], value, f"the variable {variable}")
+
+    def add_flags(self, flags: Mapping[str, object]) -> None:
+        ways = {"separation.stems", "separation.two_stems"}
+        if len(ways & flags.keys()) == 1:  # the flag decides, so what the layers below say of the other way is gone
+            self._set(*(ways - flags.keys()), None, "")
+        for name, value in flags.items():
+            self._set(name, value, "--" + name.rpartition(".")[2].replace("_", "-"))
+
+    def settings(self, path: Path | None, stated: frozenset[str]) -> Settings:
+        try:
+            return Settings.model_validate({**self.values, "file": path, "stated": stated})
+        except ValidationError as exc:
+            raise self._fault(exc.errors()[0]) from exc
+
+    def _set(self, name: str, value: object, origin: str) -> None:
+        part, _, key = name.partition(".")
+        there = self.values.setdefault(part, {})
+        if isinstance(there, dict):
+            there[key] = value
+        self.origins[part, key] = origin
+
+    def _fault(self, error: Any) -> ConfigError:
+        keys: tuple[str | int, ...] = error["loc"]
+        name = ".".join(str(key) for key in keys)
+        if error["type"] == "extra_forbidden":
+            choices = _choices(keys[:-1])
+            what = f"'{keys[-1]}' is no setting" + (f" of '{keys[0]}'" if len(keys) > 1 else "")
+            hint = did_you_mean(str(keys[-1]), choices) or f"settings here are {', '.join(choices)}"
+        elif error["type"] == "missing":
+            what, hint = f"'{name}' is missing", "add it"
+        else:
+            what = f"'{name}' cannot be {error['input']!r}"
+            hint = f"it must be {_KINDS.get(error['type']) or error['msg'].removeprefix('Input should be ')}"
+        origin = self.origins.get(keys[:2])
+        if origin is not None or self.document is None:
+            return ConfigError(f"{origin}: {what}.", hint=_sentence(hint))
+        return ConfigError(
+            self.document.source.fail(self.document.line_of(keys), what, hint).message,
+            hint=_sentence(hint),
+            path=self.document.source.path,
+        )
+
+
+def _names() -> Iterator[str]:
+    """Yield every setting that one word can give, dotted."""
+    for part, info in Settings.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, _Part):
+            yield from (f"{part}.{key}" for key in info.annotation.model_fields)
+
+
+def _choices(keys: Sequence[str | int]) -> list[str]:
+    """List the settings that may stand at `keys`."""
+    if not keys:
+        return [name for name in Settings.model_fields if name not in ("file", "stated")]
+    part = Inbox if keys[0] == "inboxes" else Settings.model_fields[str(keys[0])].annotation
+    return list(part.model_fields) if isinstance(part, type) and issubclass(part, BaseModel) else []
+
+
+def _anchor_folders(values: dict[str, Any], base: Path) -> None:
+    """Make the folders of a settings file absolute: relative ones start at the file, wherever the command runs."""
+
+    def anchored(value: object) -> object:
+        return str(base / Path(value).expanduser()) if isinstance(value, str) else value
+
+    inboxes = values.get("inboxes")
+    for one in inboxes if isinstance(inboxes, list) else []:
+        if isinstance(one, dict):
+            one.update({key: anchored(one[key]) for key in ("path", "outbox") if key in one})
+    for name in ("presets", "models"):
+        part = values.get(name)
+        if isinstance(part, dict) and isinstance(part.get("folders"), list):
+            part["folders"] = [anchored(folder) for folder in part["folders"]]
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what no single setting shows: two ways to choose stems, and folders that would feed each other."""
+    if settings.separation.stems and settings.separation.two_stems:
+        raise ConfigError(
+            "Both 'stems' and 'two_stems' are set.",
+            hint="Keep one of them: 'two_stems' delivers one stem and the rest of the mix.",
+            path=settings.file,
+        )
+    inboxes = [one.path for one in settings.inboxes]
+    pairs = [(one, other) for number, one in enumerate(inboxes) for other in inboxes[number + 1 :]]
+    pairs += [(inbox, one.outbox) for one in settings.inboxes for inbox in inboxes]
+    for one, other in pairs:
+        a, b = _canonical(one), _canonical(other)
+        if a == b or a.is_relative_to(b) or b.is_relative_to(a):
+            raise ConfigError(
+                f"{settings.file}: the folders {one} and {other} are the same, or one contains the other.",
+                hint="Give every inbox and outbox a folder of its own, side by side, so that no drop becomes a render.",
+                path=settings.file,
+            )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _canonical(folder: Path) -> Path:
+    return Path(os.path.normcase(folder.resolve()))
