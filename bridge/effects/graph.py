@@ -105,7 +105,7 @@ class Graph:
                 break
             block = StemBlock(start, {stem: next(stream) for stem, stream in streams.items()})
             if start + BLOCK > keep:
-                keep = max([keep, *(start + _loud_frames(block.stems[stem]) for stem in autos)])
+                keep = max([keep, *(_loud_end(block.stems[stem], start) for stem in autos)])
             pending.append(block)
             while pending and pending[0].start + BLOCK <= keep:
                 yield pending.popleft()
@@ -188,10 +188,10 @@ def _source(stem: str, dry: DryStems, gain: float) -> Blocks:
         yield silence
 
 
-def _loud_frames(block: FloatArray) -> int:
-    """Count the frames up to the last one that can be heard."""
+def _loud_end(block: FloatArray, start: int) -> int:
+    """Return the frame after the last one that can be heard; 0 when the block is quiet."""
     loud = np.flatnonzero((np.abs(block) > QUIET).any(axis=0))
-    return int(loud[-1]) + 1 if loud.size else 0
+    return start + int(loud[-1]) + 1 if loud.size else 0
 
 
 def _faded(block: FloatArray, start: int, limit: int, fade: int) -> FloatArray:
