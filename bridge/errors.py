@@ -27,6 +27,7 @@ from pathlib import Path
 
 __all__ = [
     "BridgeError",
+    "Cancelled",
     "ConfigError",
     "DeliveryError",
     "DestinationError",
@@ -114,6 +115,10 @@ class DestinationError(RetryError):
 
 class DeviceError(RetryError):
     """Raised when an accelerator is gone or out of memory."""
+
+
+class Cancelled(Exception):  # noqa: N818 - not an error: the user took the job back
+    """Raised inside a job when the user takes it back; says nothing to anyone."""
 
 
 def by_name(name: str) -> type[BridgeError]:

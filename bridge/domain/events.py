@@ -8,12 +8,12 @@ from typing import Literal
 
 __all__ = ["Event", "Notice", "Progress", "Report", "Stage", "StageStarted"]
 
-Stage = Literal["read", "separate", "effects", "write"]
+Stage = Literal["read", "separate", "effects", "write", "check"]
 
 
 @dataclass(frozen=True)
 class StageStarted:
-    """A stage begins; stages come in order, each at most once."""
+    """A stage begins; stages come in this order, each at most once, those with nothing to do not at all."""
 
     stage: Stage
     total_seconds: float

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from bridge.domain.preset import OutputOptions, Preset
+from bridge.domain.render import Marker, Origin
 
-__all__ = ["Job", "SeparationOptions"]
+__all__ = ["Job", "SeparationOptions", "drop_key"]
 
 Residual = Literal["other", "stem", "share", "drop"]
 
@@ -55,3 +59,22 @@ class Job:
     """A drop whose dry stems are used instead of separating (`apply`)."""
     exact_tail: bool = False
     """Compute the redundant last segment as upstream does; for parity checks only."""
+
+
+def drop_key(job: Job, audio_key: str, origin: Origin, markers: Sequence[Marker], weights_sha256: Sequence[str]) -> str:
+    """Name a result by all that changes it, 16 hex digits: same key, same drop.
+
+    Covers the sound, its place and markers, the preset, the model's weights, and every option but the device and the
+    threads, which change rounding only.
+    """
+    options = {key: value for key, value in asdict(job.separation).items() if key not in ("device", "threads", "batch")}
+    facts = {
+        "audio": audio_key,
+        "origin": asdict(origin),
+        "markers": [asdict(marker) for marker in markers],
+        "preset": [job.preset.name, job.preset.sha256],
+        "weights": list(weights_sha256),
+        "separation": options,
+        "output": asdict(job.output),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,127 @@
+"""Stems on their way through a job: written block by block as FLOAT files, measured, and read back by frame ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bridge.audio.chunks import Chunks
+from bridge.audio.meter import Meter
+from bridge.audio.read import Sound, open_sound
+from bridge.audio.write import SoundWriter
+from bridge.domain.render import AudioFormat, Levels
+from bridge.domain.stems import FloatArray, StemBlock
+
+__all__ = ["Excursion", "StemFiles", "StemRecorder"]
+
+_LONGEST_TAIL_SECONDS = 60
+"""Effects may ring on; counted when a file's container is chosen (RF64 above 4 GB)."""
+
+
+@dataclass(frozen=True)
+class Excursion:
+    """The outermost samples of a signal, linear; what decides whether fixed point can hold it."""
+
+    lowest: float = 0.0
+    highest: float = 0.0
+
+    def widened(self, block: FloatArray) -> Excursion:
+        """Take in another block."""
+        return Excursion(min(self.lowest, float(block.min())), max(self.highest, float(block.max())))
+
+
+class StemRecorder:
+    """Writes stems to FLOAT files and measures them on the way. Leaves no file behind when the work fails."""
+
+    def __init__(self, paths: Mapping[str, Path], source: AudioFormat, chunks: Chunks | None) -> None:
+        self._stack = ExitStack()
+        self._paths = dict(paths)
+        self._source = source
+        self._chunks = chunks
+        self._writers: dict[str, SoundWriter] = {}
+        self._meters = {stem: Meter(source.sample_rate, source.channels, source.channel_mask) for stem in self._paths}
+        self._excursions = dict.fromkeys(self._paths, Excursion())
+        self.frames = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            for stem, path in self._paths.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                writer = SoundWriter(
+                    path,
+                    sample_rate=self._source.sample_rate,
+                    channels=self._source.channels,
+                    subtype="FLOAT",
+                    container="WAV",
+                    frames=self._source.frames + _LONGEST_TAIL_SECONDS * self._source.sample_rate,
+                    chunks=self._chunks,
+                    channel_mask=self._source.channel_mask,
+                )
+                self._writers[stem] = opening.enter_context(writer)
+            self._stack = opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, value, trace)
+
+    def add(self, block: StemBlock) -> None:
+        """Write the next block; stems without a path are left out."""
+        for stem, writer in self._writers.items():
+            samples = block.stems[stem]
+            writer.write(samples)
+            self._meters[stem].add(samples)
+            self._excursions[stem] = self._excursions[stem].widened(samples)
+        self.frames += block.frames
+
+    def recorded(self, work: Path) -> StemFiles:
+        """Return what was written; call it after the recorder is closed."""
+        levels = {stem: meter.levels() for stem, meter in self._meters.items()}
+        return StemFiles(self._paths, self._source, self.frames, levels, self._excursions, work)
+
+
+class StemFiles:
+    """Recorded stems, opened for reading by frame ranges. A context manager; measured levels need no open file."""
+
+    def __init__(
+        self,
+        paths: Mapping[str, Path],
+        source: AudioFormat,
+        frames: int,
+        levels: Mapping[str, Levels],
+        excursions: Mapping[str, Excursion],
+        work: Path,
+    ) -> None:
+        self.paths = dict(paths)
+        self.frames = frames
+        self.sample_rate = source.sample_rate
+        self.channels = source.channels
+        self.excursions = dict(excursions)
+        self._levels = dict(levels)
+        self._work = work
+        self._stack = ExitStack()
+        self._sounds: dict[str, Sound] = {}
+
+    def __enter__(self) -> Self:
+        for stem, path in self.paths.items():
+            self._sounds[stem] = self._stack.enter_context(open_sound(path, self._work))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._sounds.clear()
+        return self._stack.__exit__(kind, value, trace)
+
+    def read(self, stem: str, start: int, frames: int) -> FloatArray:
+        """Read frames of one stem, (channels, frames) float32."""
+        return self._sounds[stem].read(start, frames)
+
+    def levels(self, stem: str) -> Levels:
+        """Return the levels measured while the stem was written."""
+        return self._levels[stem]

@@ -1,0 +1,118 @@
+"""What flows becomes files: the dry pass, the wet pass, fixed point where it is asked for, and the proof of the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from bridge.audio.chunks import Chunks
+from bridge.audio.read import Sound
+from bridge.delivery.check import null_depth_db
+from bridge.delivery.encode import encode_files
+from bridge.delivery.stage import Stage
+from bridge.delivery.stemfiles import StemFiles, StemRecorder
+from bridge.domain.drop import DropPlan
+from bridge.domain.stems import StemBlock
+from bridge.errors import DeliveryError
+from bridge.pipeline.progress import Watch
+from bridge.separation.choice import StemChoice
+
+__all__ = ["Recording"]
+
+_PROMISED_NULL_DB = {"FLOAT": -120.0, "PCM_24": -120.0, "PCM_16": -90.0}
+"""Half a step of 16 bit is -96 dB; the other two have room below -120 dB."""
+
+
+class Recording:
+    """The files of one job: where each stem is recorded, and what becomes of it."""
+
+    def __init__(
+        self,
+        plan: DropPlan,
+        choice: StemChoice,
+        printed: Collection[str],
+        stage: Stage,
+        mix: Sound,
+        chunks: Chunks,
+        watch: Watch,
+    ) -> None:
+        self._plan = plan
+        self._choice = choice
+        self._printed = [stem for stem in choice.delivered if stem in printed]
+        self._stage = stage
+        self._mix = mix
+        self._chunks = chunks
+        self._watch = watch
+        self._in_place = plan.subtype == "FLOAT" and plan.container == "WAV"
+
+    def bytes_needed(self) -> int:
+        """Return how much the stems will take at the most, scratch included."""
+        source = self._mix.format
+        files = len(self._choice.delivered) + len(self._printed)
+        return files * source.frames * source.channels * 4 * (1 if self._in_place else 2)
+
+    def dry(self, blocks: Iterable[StemBlock]) -> StemFiles:
+        """Record the dry stems as they come; this is where the network works."""
+        return self._record(blocks, {stem: self._place(stem, wet=False) for stem in self._choice.delivered}, "separate")
+
+    def wet(self, blocks: Iterable[StemBlock]) -> StemFiles:
+        """Record what the chains print; nothing when none does."""
+        return self._record(blocks, {stem: self._place(stem, wet=True) for stem in self._printed}, "effects")
+
+    def _record(self, blocks: Iterable[StemBlock], paths: dict[str, Path], stage: str) -> StemFiles:
+        source = self._mix.format
+        recorder = StemRecorder(paths, source, self._chunks if self._in_place else None)
+        if not paths:
+            return recorder.recorded(self._stage.work)
+        with recorder:
+            for block in self._watch.blocks(blocks, stage, source.sample_rate, source.seconds):
+                recorder.add(block)
+        return recorder.recorded(self._stage.work)
+
+    def _place(self, stem: str, *, wet: bool) -> Path:
+        kind = "stem" if wet or stem not in self._printed else "dry"
+        planned = self._plan.file(stem, kind)
+        if self._in_place and planned is not None:
+            return self._stage.folder / planned.path
+        return self._stage.work / f"{'wet' if wet else 'dry'} {stem}.wav"
+
+    def encode(self, dry: StemFiles, wet: StemFiles, *, remainder: str | None) -> float:
+        """Write the delivered format where it is not FLOAT WAV already; returns the common gain in dB, 0 or less."""
+        if self._in_place:
+            return 0.0
+        with self._watch.stage("write", self._mix.format.seconds) as done:
+            return encode_files(
+                self._plan,
+                self._stage.folder,
+                dry,
+                wet,
+                self._mix,
+                remainder=remainder if self._choice.complete and remainder in dry.paths else None,
+                chunks=self._chunks,
+                progress=lambda frames: done(frames / self._mix.format.sample_rate),
+            )
+
+    def prove_the_sum(self, dry: StemFiles, gain_db: float, *, promised: bool) -> float | None:
+        """Read the delivered dry stems back and null them against the mix; dB re max(1, loudest), -inf = exact.
+
+        None where stems cannot sum (subsets, `residual: drop`) or a dry one is not delivered. Raises DeliveryError when
+        the sum was promised and is not there.
+        """
+        files = [self._plan.file(stem, "dry" if stem in self._printed else "stem") for stem in dry.paths]
+        if not self._choice.complete or any(file is None for file in files):
+            return None
+        paths = [self._stage.folder / file.path for file in files if file is not None]
+        with self._watch.stage("check", self._mix.format.seconds) as done:
+            depth = null_depth_db(
+                self._mix,
+                paths,
+                self._stage.work,
+                gain_db=gain_db,
+                progress=lambda frames: done(frames / self._mix.format.sample_rate),
+            )
+        if promised and depth > _PROMISED_NULL_DB[self._plan.subtype]:
+            raise DeliveryError(
+                f"The stems do not sum to the mix: {depth:.1f} dB is left",
+                hint="Please report this with the render; nothing was delivered",
+            )
+        return depth

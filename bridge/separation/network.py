@@ -1,0 +1,131 @@
+"""The demucs networks behind one call: loads the members that are needed, runs them, mixes a bag's estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from demucs.hdemucs import HDemucs
+from demucs.htdemucs import HTDemucs
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from bridge.domain.stems import FloatArray
+from bridge.errors import DeviceError, ModelError
+from bridge.models.config import MemberConfig, read_member
+from bridge.models.registry import Model
+from bridge.separation.overlap import Grid
+
+__all__ = ["Network", "build_member"]
+
+_CLASSES: dict[str, type[torch.nn.Module]] = {
+    "demucs.htdemucs.HTDemucs": HTDemucs,
+    "demucs.hdemucs.HDemucs": HDemucs,
+}
+_TRANSFORMERS = {"demucs.htdemucs.HTDemucs"}
+"""Networks that only run at their training length."""
+
+
+def build_member(config: MemberConfig, tensors: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
+    """Build one network from its stored arguments and weights; raises ModelError when they do not fit together."""
+    try:
+        member = _CLASSES[config.klass](*config.args, **config.kwargs)
+        member.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except (KeyError, TypeError, ValueError, AssertionError, RuntimeError) as exc:
+        reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+        raise ModelError(
+            f"The weights in {path.name} do not fit their network: {reason}",
+            hint="Fetch them again with: stem-bridge models pull",
+            path=path,
+        ) from exc
+    return member.eval()
+
+
+class Network:
+    """A single model or a bag on one device; members are loaded when first needed and stay."""
+
+    def __init__(self, model: Model, paths: Sequence[Path], device: torch.device) -> None:
+        self.model = model
+        self.device = device
+        self._paths = tuple(paths)
+        self._configs = tuple(read_member(path) for path in paths)
+        self._members: dict[int, torch.nn.Module] = {}
+        self._segment_frames = self._agree_on_segment()
+
+    def _agree_on_segment(self) -> int:
+        lengths = set()
+        for config in self._configs:
+            seconds: Any = config.segment
+            override = self.model.segment_seconds
+            if override is not None and (config.klass not in _TRANSFORMERS or override <= seconds):
+                seconds = override
+            lengths.add(int(self.model.sample_rate * Fraction(seconds)))
+        if len(lengths) != 1:
+            raise ModelError(
+                f"The members of {self.model.name} have different segment lengths",
+                hint="Give the bag one 'segment' in its YAML file",
+            )
+        return lengths.pop()
+
+    def grid(self, overlap: float, *, exact_tail: bool = False) -> Grid:
+        """Return where segments lie for an overlap in 0..0.95."""
+        stride = max(1, int((1 - overlap) * self._segment_frames))
+        pads = any(config.klass in _TRANSFORMERS for config in self._configs)
+        return Grid(self._segment_frames, stride, pads, exact_tail)
+
+    def bind(self, wanted: Sequence[str]) -> _Bound:
+        """Return the forward that gives `wanted` stems; only members that have a say in one of them run."""
+        rows = [self.model.stems.index(stem) for stem in wanted]
+        shares: list[tuple[torch.nn.Module, list[float]]] = []
+        totals = [sum(weights[row] for weights in self.model.weights) for row in rows]
+        for index, weights in enumerate(self.model.weights):
+            if any(weights[row] for row in rows):
+                part = [weights[row] / total for row, total in zip(rows, totals, strict=True)]
+                shares.append((self._member(index), part))
+        return _Bound(shares, rows, self.device)
+
+    def _member(self, index: int) -> torch.nn.Module:
+        if index not in self._members:
+            path = self._paths[index]
+            try:
+                tensors = load_file(path)
+            except (OSError, SafetensorError) as exc:
+                raise ModelError(f"Cannot read the weights {path.name}: {exc}", path=path) from exc
+            self._members[index] = build_member(self._configs[index], tensors, path).to(self.device)
+        return self._members[index]
+
+
+class _Bound:
+    """The forward of a network for a fixed list of stems."""
+
+    def __init__(
+        self, shares: list[tuple[torch.nn.Module, list[float]]], rows: list[int], device: torch.device
+    ) -> None:
+        self._shares = shares
+        self._rows = rows
+        self._device = device
+
+    def __call__(self, windows: FloatArray) -> FloatArray:
+        """Turn windows (B, 2, T) into estimates (B, R, 2, T); raises DeviceError when memory runs out."""
+        try:
+            with torch.inference_mode():
+                total = self._forward(torch.tensor(windows, device=self._device))
+        except torch.OutOfMemoryError as exc:
+            raise DeviceError(
+                f"The device '{self._device.type}' ran out of memory",
+                hint="Use a smaller batch, or --device cpu",
+            ) from exc
+        return np.asarray(total.cpu().numpy(), dtype=np.float32)
+
+    def _forward(self, windows: torch.Tensor) -> torch.Tensor:
+        total = torch.zeros(windows.shape[0], len(self._rows), *windows.shape[1:], device=self._device)
+        for member, part in self._shares:
+            estimates = member(windows)  # (B, S, 2, T)
+            for place, (row, weight) in enumerate(zip(self._rows, part, strict=True)):
+                if weight:
+                    total[:, place] += weight * estimates[:, row]  # (B, 2, T)
+        return total

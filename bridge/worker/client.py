@@ -1,0 +1,182 @@
+"""The parent's side of the worker: starts it, hands it jobs, watches it, and cleans up after it."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from types import TracebackType
+from typing import IO, Any, Self
+
+from bridge.delivery.stage import discard_stage
+from bridge.domain.drop import Staged
+from bridge.domain.events import Report
+from bridge.domain.job import Job
+from bridge.errors import RenderError
+from bridge.worker import protocol
+
+__all__ = ["Worker"]
+
+_CANCEL_GRACE_SECONDS = 8.0
+"""A forward pass in flight may take seconds; after this the worker is killed."""
+_POLL_SECONDS = 0.2
+"""How often a waiting parent looks up, so that Ctrl-C is heard on Windows too."""
+_LOG_TAIL_BYTES = 4000
+
+
+class Worker:
+    """A child process that runs jobs one after the other; a dead one is replaced at the next job. A context manager."""
+
+    def __init__(
+        self, *, command: tuple[str, ...] = (sys.executable, "-X", "utf8", "-m", "bridge.worker.child")
+    ) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._reader: threading.Thread | None = None
+        self._log: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, job: Job, report: Report) -> Staged:
+        """Run one job to its end and return the complete staging folder.
+
+        Raises the BridgeError that the job raised, or RenderError when the worker died. On KeyboardInterrupt the job is
+        cancelled and its staging removed before the interrupt goes on.
+        """
+        self._start()
+        self._send(protocol.encode_job(job))
+        try:
+            return self._wait(job, report)
+        except KeyboardInterrupt:
+            self._cancel(job)
+            raise
+
+    def log_tail(self) -> str:
+        """Return the end of what the worker printed."""
+        if self._log is None:
+            return ""
+        end = self._log.seek(0, 2)
+        self._log.seek(max(0, end - _LOG_TAIL_BYTES))
+        return self._log.read().decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """End the worker: a closed pipe asks it to stop, a kill follows if it does not."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            try:
+                self._process.wait(_CANCEL_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+            self._reap()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _start(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._reap()
+        if self._log is None:
+            self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        # A group of its own: Ctrl-C in the terminal reaches the parent alone, which then cancels in good order.
+        own_group: dict[str, Any] = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, **own_group
+        )
+        self._messages = queue.SimpleQueue()
+        self._reader = threading.Thread(
+            target=_read, args=(self._process.stdout, self._messages), name="worker-reader", daemon=True
+        )
+        self._reader.start()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(protocol.line(message))
+            self._process.stdin.flush()
+        except OSError:
+            # The child is gone; the end of its messages says so to whoever waits for them.
+            return
+
+    def _receive(self, timeout: float) -> dict[str, Any] | None:
+        """Return the next message, or None when the worker is gone; raises queue.Empty after `timeout` seconds."""
+        return self._messages.get(timeout=timeout)
+
+    def _wait(self, job: Job, report: Report) -> Staged:
+        while True:
+            try:
+                message = self._receive(_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if message is None:
+                raise self._died(job)
+            if message["is"] == "event":
+                report(protocol.decode_event(message))
+            elif message["is"] == "staged":
+                return protocol.decode_staged(message)
+            elif message["is"] == "failed":
+                raise protocol.decode_error(message)
+
+    def _cancel(self, job: Job) -> None:
+        self._send({"do": "cancel"})
+        try:
+            while (message := self._receive(_CANCEL_GRACE_SECONDS)) is not None:
+                if message["is"] in ("staged", "failed", "cancelled"):
+                    break
+        except (queue.Empty, KeyboardInterrupt):
+            if self._process is not None:
+                self._process.kill()
+        if self._process is not None and self._process.poll() is not None:
+            self._reap()
+        discard_stage(job.outbox, job.id)
+
+    def _died(self, job: Job) -> RenderError:
+        assert self._process is not None
+        code = self._process.wait()
+        tail = self.log_tail().strip()
+        self._reap()
+        discard_stage(job.outbox, job.id)
+        why = f"signal {-code}" if code < 0 else f"exit code {code}"
+        last = f" Its last words: {tail.splitlines()[-1]}" if tail else ""
+        return RenderError(
+            f"The worker process died ({why}) while it worked on {job.render.name}.{last}",
+            hint="Out of memory is the usual cause: close other programs, or use --device cpu",
+            path=job.render,
+        )
+
+    def _reap(self) -> None:
+        if self._process is not None:
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    try:
+                        pipe.close()
+                    except OSError:
+                        # Unsent bytes for a dead child.
+                        continue
+            self._process = None
+        if self._reader is not None:
+            self._reader.join()
+            self._reader = None
+
+
+def _read(pipe: IO[bytes], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    for text in pipe:
+        messages.put(json.loads(text))
+    messages.put(None)

@@ -1,0 +1,97 @@
+"""Messages between the parent and its worker: one JSON object a line, nothing else crosses the border.
+
+Parent to child: {"do": "job", "job": {...}} and {"do": "cancel"}; a closed pipe means that the parent is gone.
+Child to parent: {"is": "ready" | "event" | "staged" | "failed" | "cancelled", ...}.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bridge.domain.drop import Staged
+from bridge.domain.events import Event, Notice, Progress, StageStarted
+from bridge.domain.job import Job
+from bridge.errors import BridgeError, by_name
+
+__all__ = [
+    "decode_error",
+    "decode_event",
+    "decode_job",
+    "decode_staged",
+    "encode_error",
+    "encode_event",
+    "encode_job",
+    "encode_staged",
+    "line",
+]
+
+_JOB: TypeAdapter[Job] = TypeAdapter(Job)
+_STAGED: TypeAdapter[Staged] = TypeAdapter(Staged)
+_EVENTS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in (StageStarted, Progress, Notice)}
+
+
+def line(message: dict[str, Any]) -> bytes:
+    """Write one message; names that are no UTF-8 survive as escapes."""
+    return json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def encode_job(job: Job) -> dict[str, Any]:
+    """Write a job as plain data. The reverse of `decode_job`."""
+    return {"do": "job", "job": _plain(job)}
+
+
+def decode_job(message: dict[str, Any]) -> Job:
+    """Read a job. The reverse of `encode_job`."""
+    return _JOB.validate_python(message["job"])
+
+
+def encode_staged(staged: Staged) -> dict[str, Any]:
+    """Write a finished staging folder as plain data. The reverse of `decode_staged`."""
+    return {"is": "staged", "staged": _plain(staged)}
+
+
+def decode_staged(message: dict[str, Any]) -> Staged:
+    """Read a finished staging folder. The reverse of `encode_staged`."""
+    return _STAGED.validate_python(message["staged"])
+
+
+def encode_event(event: Event) -> dict[str, Any]:
+    """Write an event as plain data. The reverse of `decode_event`."""
+    return {"is": "event", "event": type(event).__name__, "data": _plain(event)}
+
+
+def decode_event(message: dict[str, Any]) -> Event:
+    """Read an event. The reverse of `encode_event`."""
+    event: Event = _EVENTS[message["event"]].validate_python(message["data"])
+    return event
+
+
+def encode_error(error: BridgeError) -> dict[str, Any]:
+    """Write an error as plain data. The reverse of `decode_error`."""
+    path = str(error.path) if error.path is not None else None
+    return {"is": "failed", "error": type(error).__name__, "message": error.message, "hint": error.hint, "path": path}
+
+
+def decode_error(message: dict[str, Any]) -> BridgeError:
+    """Read an error. The reverse of `encode_error`."""
+    path = Path(message["path"]) if message["path"] is not None else None
+    return by_name(message["error"])(message["message"], hint=message["hint"], path=path)
+
+
+def _plain(value: object) -> Any:
+    """Turn a frozen dataclass into JSON-safe data; paths become text with their odd bytes kept."""
+    from dataclasses import fields, is_dataclass
+
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list, frozenset, set)):
+        return [_plain(item) for item in value]
+    return value
