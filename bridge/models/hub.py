@@ -105,6 +105,8 @@ def _steps(step: Callable[[int], None]) -> type[Any]:
     """Make the progress class huggingface_hub wants out of a function; nothing is drawn."""
 
     class Steps(tqdm):  # type: ignore[misc]
+        monitor_interval = 0  # no thread that watches a bar nobody sees
+
         def __init__(self, *_: object, **__: object) -> None:
             super().__init__(disable=True)
 
