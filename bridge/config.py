@@ -229,9 +229,12 @@ class _Layers:
             self._set(known[variable], value, f"the variable {variable}")
 
     def add_flags(self, flags: Mapping[str, object]) -> None:
-        ways = {"separation.stems", "separation.two_stems"}
-        if len(ways & flags.keys()) == 1:  # the flag decides, so what the layers below say of the other way is gone
-            self._set(*(ways - flags.keys()), None, "")
+        ways = {"stems", "two_stems"}
+        given = {way for way in ways if f"separation.{way}" in flags}
+        separation = self.values.get("separation")
+        if given and isinstance(separation, dict):  # a flag decides alone, whatever lower layers say of the other way
+            for way in ways - given:
+                separation.pop(way, None)
         for name, value in flags.items():
             self._set(name, value, "--" + name.rpartition(".")[2].replace("_", "-"))
 

@@ -1,0 +1,102 @@
+"""`stem-bridge init`: write commented settings, make inbox and outbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
+
+import typer
+
+from bridge.cli import options, output
+from bridge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = ["init", "template"]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where inbox and outbox go.")] = Path("~/StemBridge"),
+    config: options.Config = None,
+) -> None:
+    """Write commented settings, make an inbox and an outbox."""
+    import os
+
+    from bridge.config import CONFIG_VARIABLE, default_file, load
+
+    home = folder.expanduser().absolute()
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    file = Path(named).expanduser() if named else default_file()
+    try:
+        for made in (home / "inbox", home / "outbox", file.parent):
+            made.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as text:
+            text.write(template(home))
+    except FileExistsError as exc:
+        raise ConfigError(
+            f"{exc.filename} exists already.", hint="Edit it, or move it away and run this again.", path=file
+        ) from exc
+    except OSError as exc:
+        raise ConfigError(
+            f"{exc.filename} cannot be made: {exc.strerror}.", hint="Give a folder you may write to.", path=home
+        ) from exc
+    load(file)
+    output.say(f"Settings are in {file}.")
+    output.say(f"Render into {home / 'inbox'}; then run: stem-bridge process {output.shell(home / 'inbox')}")
+    output.result(str(file))
+
+
+def template(home: Path) -> str:
+    """Write a commented bridge.yaml whose inbox and outbox lie in `home`; it loads as it is."""
+    from bridge.config import Output, Separation
+
+    return _TEMPLATE.format(
+        inbox=_quoted(home / "inbox"),
+        outbox=_quoted(home / "outbox"),
+        presets=_quoted(home / "presets"),
+        separation=_described(Separation),
+        output=_described(Output),
+    )
+
+
+def _described(part: type[BaseModel]) -> str:
+    """Write every setting of a part, switched off, with its default and what its docstring says."""
+    written = {"stems": "all", "two_stems": "null", "dry": "true"}
+    lines = []
+    for name, info in part.model_fields.items():
+        default = written.get(name, info.default)
+        words = f" ({', '.join(get_args(info.annotation))})" if get_origin(info.annotation) is Literal else ""
+        lines.append(f"  # {name}: {default}".ljust(22) + f" # {info.description}{words}")
+    return "\n".join(lines)
+
+
+def _quoted(path: Path) -> str:
+    """Write a path as YAML text that means the same on every system."""
+    return "'" + path.as_posix().replace("'", "''") + "'"
+
+
+_TEMPLATE = """\
+# Settings of Stem Bridge. Lines with a '#' before the name show the default; remove that '#' to change it.
+# Flags win over variables (STEM_BRIDGE_SEPARATION_OVERLAP=0.5), and those over this file.
+version: 1
+
+# Render into `path`; drops appear in `outbox`.
+inboxes:
+  - path: {inbox}
+    outbox: {outbox}
+    preset: clean     # see: stem-bridge presets list
+    model: htdemucs   # see: stem-bridge models list
+
+separation:
+{separation}
+
+output:
+{output}
+
+presets:
+  # folders: [{presets}]   # your own presets; one there hides a shipped one of its name
+
+models:
+  # folders: []   # folders of weights you brought yourself
+"""

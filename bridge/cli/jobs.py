@@ -1,0 +1,102 @@
+"""From settings and flags to jobs, and from jobs to drops: what `process`, `apply` and `demo` share."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.cli.progress import Feedback
+from bridge.domain.drop import Drop
+from bridge.errors import RenderError, RetryError
+
+if TYPE_CHECKING:
+    from bridge.config import Settings
+    from bridge.domain.job import Job
+    from bridge.models.model import Model
+
+__all__ = ["BESIDE_THE_RENDER", "Planner", "run_jobs"]
+
+BESIDE_THE_RENDER = "Stem Bridge"
+"""Name of the folder for drops beside a render, where neither flag nor settings name an outbox."""
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Makes jobs; a flag that was given wins over the render's inbox, and that over the defaults."""
+
+    settings: Settings
+    preset: str | None = None
+    model: str | None = None
+    outbox: Path | None = None
+
+    def outbox_of(self, render: Path) -> Path:
+        """Return where the drop of `render` goes."""
+        inbox = self.settings.inbox_of(render)
+        chosen = self.outbox or (inbox.outbox if inbox else render.parent / BESIDE_THE_RENDER)
+        return chosen.expanduser().absolute()
+
+    def job(self, render: Path, *, name: str | None = None, stems_from: Path | None = None) -> Job:
+        """Make the job of one render; raises SetupError for a preset, model or stem that cannot be used."""
+        from bridge.domain.job import Job
+        from bridge.presets.library import find
+
+        inbox = self.settings.inbox_of(render)
+        preset = find(self.preset or (inbox.preset if inbox else "clean"), self.settings.presets.folders)
+        model = self.model or (inbox.model if inbox else "htdemucs")
+        separation = self.settings.separation.options(model)
+        if stems_from is None:
+            self._check_model(model)
+        return Job(
+            id=uuid.uuid4().hex,
+            render=render.absolute(),
+            outbox=self.outbox_of(render),
+            name=name or render.stem,
+            preset=preset,
+            separation=separation,
+            output=self.settings.output_for(preset),
+            model_folders=self.settings.models.folders,
+            stems_from=stems_from,
+        )
+
+    def _check_model(self, name: str) -> Model:
+        """Raise before any work when the model, its weights or a wanted stem is not there."""
+        from bridge.models.registry import find
+        from bridge.models.weights import locate
+        from bridge.separation.choice import choose_stems
+
+        folders = self.settings.models.folders
+        model = find(name, folders)
+        choose_stems(model.stems, self.settings.separation.options(name))
+        locate(model, folders)
+        return model
+
+
+def run_jobs(jobs: Sequence[Job], feedback: Feedback) -> list[Drop]:
+    """Run jobs one after the other in one worker and publish their drops; a render that fails does not stop the rest.
+
+    Returns the drops that were made. Raises SetupError at once: no other job would fare better.
+    """
+    from bridge.delivery.publish import publish
+    from bridge.delivery.stage import discard_stage
+    from bridge.worker.client import Worker
+
+    drops = []
+    with Worker() as worker:
+        for number, job in enumerate(jobs, 1):
+            feedback.start(job.render, number, len(jobs))
+            try:
+                staged = worker.run(job, feedback.report)
+                try:
+                    drop = publish(staged)
+                except BaseException:
+                    discard_stage(job.outbox, job.id)
+                    raise
+            except (RenderError, RetryError) as exc:
+                feedback.failed(job.render, exc)
+            else:
+                feedback.done(job.render, drop)
+                drops.append(drop)
+    return drops

@@ -1,0 +1,70 @@
+"""`stem-bridge process`: renders in, drops out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge.cli import options
+from bridge.errors import ConfigError, SetupError
+
+__all__ = ["process"]
+
+
+def process(
+    renders: Annotated[list[Path], typer.Argument(metavar="RENDER", help="Sound files, or folders of them.")],
+    preset: options.Preset = None,
+    model: options.Model = None,
+    outbox: options.Outbox = None,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all they contain.")] = False,
+    stems: options.Stems = None,
+    two_stems: options.TwoStems = None,
+    overlap: options.Overlap = None,
+    shifts: options.Shifts = None,
+    residual: options.Residual = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    format: options.Format = None,  # noqa: A002 - the setting's name
+    subtype: options.Subtype = None,
+    config: options.Config = None,
+    json: options.Json = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Separate renders, apply a preset, deliver each as a drop.
+
+    Prints the path of every drop. A render that fails does not stop the others.
+    """
+    from bridge.cli.jobs import Planner, run_jobs
+    from bridge.cli.progress import feedback
+    from bridge.config import load
+    from bridge.intake.select import find_renders
+
+    flags = {
+        "separation.stems": stems,
+        "separation.two_stems": two_stems,
+        "separation.overlap": overlap,
+        "separation.shifts": shifts,
+        "separation.residual": residual,
+        "separation.device": device,
+        "separation.threads": threads,
+        "output.format": format,
+        "output.subtype": subtype,
+    }
+    with feedback(json=json) as told:
+        try:
+            planner = Planner(load(config, flags=flags), preset, model, outbox)
+            found = find_renders(renders, recursive=recursive)
+            jobs = [planner.job(render) for render in found.renders]
+            if not jobs and not found.refused:
+                raise ConfigError("There is no render in there.", hint="Look into folders below too with --recursive.")
+            for refused in found.refused:
+                told.failed(refused.path, refused)
+            drops = run_jobs(jobs, told) if jobs else []
+        except SetupError as exc:
+            if json:
+                told.failed(None, exc)
+            raise
+    if found.refused or len(drops) < len(jobs):
+        raise typer.Exit(1)
