@@ -1,0 +1,41 @@
+# Each command does its own set-up: an environment in .venv, made once with pip from constraints.txt.
+#   make demo     one song through the whole product, offline, in about a minute
+#   make test     the test suite           make lint    style and types
+#   make bench    speed and memory         make clean   remove what was made
+# Another Python: make test PYTHON=python3.12
+# On Linux without an NVIDIA card, a much smaller torch: make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint bench clean
+.DELETE_ON_ERROR:
+
+demo: $(READY)
+	$(BIN)/stem-bridge demo --into out/demo
+
+# One thread a process: two processes on two cores beat one process whose threads wait for each other.
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Stem Bridge needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
