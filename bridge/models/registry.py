@@ -125,10 +125,17 @@ def find(name: str, folders: Sequence[Path] = ()) -> Model:
     """
     if name in _BY_NAME:
         return _BY_NAME[name]
-    places = [Path(name).expanduser(), *(folder.expanduser() / name for folder in folders)] if name.strip() else []
-    for place in places:
-        if place.is_dir():
-            return read_folder(place)
+    for place in (Path(name), *(folder / name for folder in folders)) if name.strip() else ():
+        if (folder := _folder(place)) is not None:
+            return read_folder(folder)
     guess = did_you_mean(name, _BY_NAME)
     known = f"models: {', '.join(_BY_NAME)}, or the path of a folder of own weights"
-    raise ModelError(f"There is no model '{name}'", hint=f"{guess} ({known})" if guess else known)
+    raise ModelError(f"There is no model {name[:100]!r}", hint=f"{guess} ({known})" if guess else known)
+
+
+def _folder(place: Path) -> Path | None:
+    try:
+        place = place.expanduser()
+        return place if place.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # a text no file system takes
+        return None

@@ -65,7 +65,10 @@ def checksums(model: Model, folders: Sequence[Path] = (), places: Places | None 
 
 
 def verify(model: Model, folders: Sequence[Path] = (), places: Places | None = None) -> tuple[MemberStatus, ...]:
-    """Read every weight file of a model in full and compare; raises ModelError only when the records are damaged."""
+    """Read every weight file of a model in full and compare.
+
+    Raises ModelError when the records are damaged, or an old checkpoint cannot be converted; not for missing weights.
+    """
     places = places or Places.usual()
     pinned, checks = with_pin(model, places.lock), Checks(places.cache)
     return tuple(_status(pinned, one, folders, places, checks, fresh=True) for one in pinned.members)

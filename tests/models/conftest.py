@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_stand_in import Hub, running, sha256
+from small_weights import COMMIT, Published, weights_bytes
 
 from bridge.models.model import HubSource, Member, Model
 from bridge.models.places import Places
-from hub_stand_in import Hub, running, sha256
-from small_weights import COMMIT, Published, weights_bytes
 
 
 @pytest.fixture

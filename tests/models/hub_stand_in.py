@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face hub on this computer: real HTTP, the headers its client needs, and faults on order."""
+"""A stand-in for the Hugging Face hub on this computer: real HTTP, the headers its client needs, faults on order."""
 
 from __future__ import annotations
 

@@ -65,6 +65,30 @@ def test_a_transfer_that_breaks_off_is_resumed_where_it_broke(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_transfer_that_never_ends_well_leaves_nothing_behind(
+    hub: Hub, published: Published, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    hub.break_after_bytes = [10] * 20
+    with pytest.raises(ModelError, match=r"net0.safetensors of pair: the (connection to|transfer from) 127"):
+        pull(published.model, places=places)
+    assert not list(places.hub.rglob("*.incomplete"))
+    assert not leftovers(places)
+
+
+def test_a_pull_may_be_stopped_and_taken_up_again(hub: Hub, published: Published, places: Places) -> None:
+    def stop(progress: PullProgress) -> None:
+        if progress.file == "net1.safetensors" and progress.done_bytes > len(published.files["net0.safetensors"]):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(published.model, progress=stop, places=places)
+    assert [one.state for one in verify(published.model, places=places)] == ["ready", "missing"]
+    hub.asked.clear()
+    pull(published.model, places=places)
+    assert not [one for one in hub.asked if "net0" in one]
+
+
 def test_other_bytes_than_announced_are_never_used_nor_kept(hub: Hub, published: Published, places: Places) -> None:
     hub.spoil = True
     with pytest.raises(ModelError, match=rf"net0.safetensors.*expected {published.model.members[0].sha256}, found"):
@@ -86,7 +110,7 @@ def test_another_checksum_is_refused_before_a_byte_is_fetched(hub: Hub, publishe
 def test_a_damaged_file_is_refused_and_then_replaced(published: Published, places: Places) -> None:
     paths = pull(published.model, places=places)
     paths[0].write_bytes(weights_bytes(7))
-    with pytest.raises(ModelError, match="checksum of .*net0.safetensors is wrong") as caught:
+    with pytest.raises(ModelError, match=r"checksum of .*net0.safetensors is wrong") as caught:
         locate(published.model, places=places)
     assert caught.value.hint == "run: stem-bridge models pull pair"
     assert [one.state for one in verify(published.model, places=places)] == ["wrong", "ready"]
@@ -181,7 +205,7 @@ def test_a_damaged_lock_file_is_not_taken_for_an_empty_one(published: Published,
     places.data.mkdir()
     places.lock.write_text(text)
     for act in (locate, verify, pull):
-        with pytest.raises(ModelError, match="lock file .* is damaged"):
+        with pytest.raises(ModelError, match=r"lock file .* is damaged"):
             act(unpinned(published.model), places=places)
 
 
