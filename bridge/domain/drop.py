@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-__all__ = ["Drop", "DropPlan", "PlannedFile", "Staged"]
+__all__ = ["IMPORT_SCRIPT", "MANIFEST", "STAGING", "Drop", "DropPlan", "PlannedFile", "Staged"]
+
+MANIFEST = "drop.json"
+"""Lies in every drop and nowhere else: how a drop is recognised."""
+IMPORT_SCRIPT = "import.lua"
+STAGING = ".staging"
+"""Folder inside an outbox where drops are made; hidden, on the same device, gone when nothing is being made."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,122 @@
+"""What a disk must be asked for: bytes that are really there, folders that are really gone, its refusals in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bridge.errors import BridgeError, DestinationError, NoSpaceError
+
+__all__ = ["disk_errors", "fsync_file", "fsync_folder", "fsync_tree", "remove_tree"]
+
+_FULL = {errno.ENOSPC, errno.EFBIG, *([errno.EDQUOT] if hasattr(errno, "EDQUOT") else [])}
+_CANNOT_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS}
+"""What file systems without fsync for folders answer (network shares, FUSE)."""
+_REMOVE_ATTEMPTS = 6
+_REMOVE_PAUSE_SECONDS = 0.05
+
+
+@contextmanager
+def disk_errors(doing: str, path: Path) -> Iterator[None]:
+    """Turn every OSError of the block into NoSpaceError or DestinationError: 'Cannot <doing> <path>: <reason>'."""
+    try:
+        yield
+    except OSError as exc:
+        raise _in_words(doing, path, exc) from exc
+
+
+def _in_words(doing: str, path: Path, exc: OSError) -> BridgeError:
+    message = f"Cannot {doing} {path}: {(exc.strerror or str(exc)).lower()}"
+    if exc.errno in _FULL:
+        hint = "Free some space on that disk, or choose another outbox (-o)"
+        return NoSpaceError(message, hint=hint, path=path)
+    if exc.errno in (errno.ENOTDIR, errno.EEXIST):
+        hint = "A file stands where a folder must be: move it away, or choose another outbox (-o)"
+    elif exc.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        hint = "Allow writing to that folder, or choose another outbox (-o)"
+    elif exc.errno == errno.ENAMETOOLONG:
+        hint = "Choose an outbox with a shorter path (-o)"
+    else:
+        hint = "Check that the disk is connected and in order, or choose another outbox (-o)"
+    return DestinationError(message, hint=hint, path=path)
+
+
+def fsync_file(path: Path) -> None:
+    """Wait until a file's bytes are on the disk. Raises OSError."""
+    # Windows flushes only what is open for writing.
+    with path.open("r+b" if sys.platform == "win32" else "rb") as file:
+        _fsync(file.fileno())
+
+
+def fsync_folder(path: Path) -> None:
+    """Wait until a folder's entries are on the disk; nothing is done where there is no such call."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _fsync(descriptor)
+    except OSError as exc:
+        if exc.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def fsync_tree(folder: Path) -> None:
+    """Wait until every file and folder below `folder`, and itself, is on the disk. Raises OSError."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            fsync_tree(entry)
+        else:
+            fsync_file(entry)
+    fsync_folder(folder)
+
+
+def _fsync(descriptor: int) -> None:
+    if sys.platform == "darwin":
+        import fcntl
+
+        # fsync on macOS leaves the bytes in the drive's own cache; network volumes know only the plain one.
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        except OSError:
+            os.fsync(descriptor)
+        return
+    os.fsync(descriptor)
+
+
+def remove_tree(folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Remove a folder and all in it; return whether it is gone.
+
+    Tries for about a second, since virus scanners and indexers hold files open on Windows. Links are not followed.
+    """
+    if folder.is_symlink():
+        return False
+    for attempt in range(_REMOVE_ATTEMPTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            return True
+        _allow_removal(folder)
+        if attempt + 1 < _REMOVE_ATTEMPTS:
+            sleep(_REMOVE_PAUSE_SECONDS * (attempt + 1))
+    return False
+
+
+def _allow_removal(folder: Path) -> None:
+    """Clear what keeps entries from being removed: the read-only flag on Windows, rights of folders elsewhere."""
+    for parent, folders, files in os.walk(folder):
+        for name in [".", *folders, *files]:
+            entry = Path(parent, name)
+            try:
+                if not entry.is_symlink():
+                    entry.chmod(stat.S_IRWXU)
+            except OSError:
+                # Gone or not ours; the next attempt tells.
+                continue

@@ -1,0 +1,88 @@
+"""From a staged folder to a drop: one rename, never over anything, done by the parent alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bridge.delivery.durable import disk_errors, fsync_folder, remove_tree
+from bridge.delivery.manifest import verify
+from bridge.delivery.names import safe_name, unique_name
+from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
+from bridge.errors import DeliveryError
+
+__all__ = ["discard", "publish"]
+
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
+"""What rename answers where something is: it never replaces a folder that holds something, nor a file."""
+_MOST_REFUSALS = 100
+_HELD_OPEN = {5, 32, 33}
+"""Windows errors while a virus scanner, an indexer or a sync client looks at new files; gone after moments."""
+_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+
+
+def publish(
+    staged: Staged,
+    *,
+    rename: Callable[[Path, Path], None] = os.rename,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Drop:
+    """Make a complete staged folder a drop: `outbox/<name>`, or '<name> 2' and on where that is taken.
+
+    Several may publish into one outbox at the same time. Raises DeliveryError when the folder is not complete
+    (manifest, files, sizes); DestinationError or NoSpaceError when the outbox refuses, and then the staged folder is
+    still there, to be published again or discarded.
+    """
+    if problems := verify(staged.folder, hashes=False):
+        raise DeliveryError(
+            f"The staged folder is not complete: {problems[0]}", hint="Run the job again", path=staged.folder
+        )
+    wanted = safe_name(staged.name)
+    refused: set[str] = set()
+    with disk_errors("deliver to", staged.outbox):
+        while True:
+            taken = refused.union(entry.name for entry in staged.outbox.iterdir())
+            folder = staged.outbox / unique_name(wanted, taken)
+            try:
+                _rename(staged.folder, folder, rename, sleep)
+                break
+            except OSError as exc:
+                if exc.errno not in _TAKEN or len(refused) == _MOST_REFUSALS:
+                    raise
+                refused.add(folder.name)
+        fsync_folder(staged.outbox)
+    _leave_staging(staged.folder)
+    return Drop(folder=folder, import_script=folder / IMPORT_SCRIPT, manifest=folder / MANIFEST)
+
+
+def _rename(source: Path, target: Path, rename: Callable[[Path, Path], None], sleep: Callable[[float], None]) -> None:
+    for pause_seconds in _PAUSES_SECONDS:
+        try:
+            return rename(source, target)
+        except OSError as exc:
+            if getattr(exc, "winerror", None) not in _HELD_OPEN:
+                raise
+        sleep(pause_seconds)
+    return rename(source, target)
+
+
+def discard(staged: Staged | Path) -> None:
+    """Remove a staged folder that will not be published; quiet when it is gone already."""
+    folder = staged.folder if isinstance(staged, Staged) else staged
+    if folder.parent.parent.name != STAGING:
+        raise ValueError(f"not a staged folder: {folder}")
+    remove_tree(folder.parent)
+    _leave_staging(folder)
+
+
+def _leave_staging(folder: Path) -> None:
+    """Take away the job's empty place, and the staging folder when no other job is in it."""
+    for place in (folder.parent, folder.parent.parent):
+        try:
+            place.rmdir()
+        except OSError:
+            # Another job is at work there.
+            return

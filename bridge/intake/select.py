@@ -1,0 +1,163 @@
+"""Which files are renders: those given by name, and in folders what looks like one and is not ours."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.domain.drop import MANIFEST
+from bridge.errors import BridgeError, ReadError
+
+__all__ = ["AUDIO_SUFFIXES", "Selection", "find_renders"]
+
+AUDIO_SUFFIXES = frozenset(
+    [
+        ".wav",
+        ".wave",
+        ".bwf",
+        ".rf64",
+        ".w64",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".m4a",
+    ]
+)
+"""What is taken from folders. Peaks, projects and half-finished downloads (.reapeaks .RPP .part .tmp) end otherwise."""
+_LITTER = frozenset(["__macosx", "#recycle", "$recycle.bin", "system volume information", "@eadir", "lost+found"])
+"""Folders that operating systems and storage boxes make; hidden ones are left out anyway."""
+_LINK_TAGS = (0xA000000C, 0xA0000003)
+"""Windows: symbolic links and junctions."""
+_HIDDEN = 0x2
+"""Windows: the file attribute."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was found and what was not taken."""
+
+    renders: tuple[Path, ...]
+    """Absolute paths of plain files, none of them a link, each once, in the order given; folders in natural order."""
+    refused: tuple[BridgeError, ...]
+    """One error for each path that gave nothing."""
+
+
+def find_renders(paths: Sequence[Path], *, recursive: bool = False) -> Selection:
+    """Select renders from files and folders.
+
+    A file given by name is taken whatever it is called, through a link too, as long as it is a plain file. From a
+    folder, and with `recursive` from those below it, come plain files with an audio suffix; hidden ones, links, and
+    all that lies in a drop stay out. Nothing is opened.
+    """
+    renders: dict[tuple[int, int, str], Path] = {}
+    refused: list[BridgeError] = []
+    for path in paths:
+        try:
+            found = _look(path, recursive=recursive)
+        except BridgeError as error:
+            refused.append(error)
+            continue
+        for one in found:
+            try:
+                renders.setdefault(_key(one), one)
+            except OSError:
+                # Gone since it was listed.
+                continue
+    return Selection(tuple(renders.values()), tuple(refused))
+
+
+def _look(path: Path, *, recursive: bool) -> list[Path]:
+    try:
+        mode = path.stat().st_mode
+        # Only a link is resolved: a mapped drive or a folder reached through a link keeps the name the user knows.
+        real = path.resolve(strict=True) if path.is_symlink() else path.absolute()
+        if stat.S_ISDIR(mode):
+            return _look_into(real, recursive=recursive)
+    except FileNotFoundError as exc:
+        what = "leads to nothing" if path.is_symlink() else "is not there"
+        raise ReadError(f"{path} {what}", hint="Check the name and the folder", path=path) from exc
+    except (OSError, RuntimeError, ValueError) as exc:
+        # RuntimeError: a loop of links. ValueError: no name at all.
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise ReadError(
+            f"{path!s} cannot be looked at: {reason.lower()}", hint="Check its name and its permissions", path=path
+        ) from exc
+    if not stat.S_ISREG(mode):
+        raise ReadError(f"{path} is no plain file", hint="Name a sound file or a folder", path=path)
+    return [real]
+
+
+def _look_into(folder: Path, *, recursive: bool) -> list[Path]:
+    drop = next((one for one in (folder, *folder.parents) if (one / MANIFEST).is_file()), None)
+    if drop is not None:
+        raise ReadError(
+            f"{folder} is part of a drop, not a folder of renders",
+            hint=f"To put other effects on its stems: stem-bridge apply PRESET '{drop}'",
+            path=folder,
+        )
+    found = list(_walk(folder, recursive=recursive))
+    if not found:
+        below = "" if recursive else "; folders below it are not looked into"
+        raise ReadError(f"No sound files in {folder}", hint=f"Render into it, or name the files{below}", path=folder)
+    return found
+
+
+def _walk(top: Path, *, recursive: bool) -> Iterator[Path]:
+    """Yield renders folder by folder, each folder's own before those below it. Raises OSError for `top` only."""
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: _natural(entry.name))
+        except OSError:
+            if folder == top:
+                raise
+            # A folder below that may not be read is none of ours.
+            continue
+        if folder != top and any(entry.name == MANIFEST for entry in entries):
+            continue
+        below = []
+        for entry in entries:
+            if not _is_visible(entry):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                below.append(folder / entry.name)
+            elif entry.is_file(follow_symlinks=False) and Path(entry.name).suffix.lower() in AUDIO_SUFFIXES:
+                yield folder / entry.name
+        if recursive:
+            waiting.extend(reversed(below))
+
+
+def _is_visible(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith(".") or entry.name.lower() in _LITTER:
+        return False
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        # Gone since it was listed.
+        return False
+    hidden = getattr(status, "st_file_attributes", 0) & _HIDDEN
+    return not hidden and not stat.S_ISLNK(status.st_mode) and getattr(status, "st_reparse_tag", 0) not in _LINK_TAGS
+
+
+def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort 'take 2' before 'take 10', and upper case beside lower case."""
+    parts = re.split(r"([0-9]+)", unicodedata.normalize("NFC", name).casefold())
+    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts if part], name
+
+
+def _key(path: Path) -> tuple[int, int, str]:
+    """Tell the same file under the same name; a hard link under another name is another render."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, unicodedata.normalize("NFC", os.path.realpath(path)).casefold()

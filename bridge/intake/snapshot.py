@@ -1,0 +1,202 @@
+"""A private copy of a render that cannot change any more, and proof that the file held still while it was taken."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.domain.render import FileIdentity
+from bridge.errors import BridgeError, DestinationError, NoSpaceError, ReadError, RenderChangedError
+from bridge.units import format_bytes
+
+__all__ = ["Snapshot", "take"]
+
+_BLOCK_BYTES = 1 << 20
+_FICLONE = 0x40049409
+"""Linux: let one file share the other's blocks (btrfs, XFS, bcachefs)."""
+_PLAIN_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
+_FULL = {errno.ENOSPC, errno.EFBIG, *([errno.EDQUOT] if hasattr(errno, "EDQUOT") else [])}
+_HELD_STILL = "Wait until the DAW has finished rendering, then try again"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The copy, and what it is a copy of."""
+
+    path: Path
+    identity: FileIdentity
+    """Of the user's file, unchanged from before the first byte to after the last."""
+    sha256: str
+    """Of the bytes, hex."""
+
+
+def take(path: Path, into: Path, *, name: str | None = None) -> Snapshot:
+    """Copy a render into the folder `into`, as 'snapshot' with the render's suffix unless it is given a `name`.
+
+    The user's file is opened for reading only, never through a link, and never waits (a pipe or a device is refused).
+    Where file systems share blocks the copy costs no space. The copy is on the disk when this returns, and removed when
+    anything is raised: RenderChangedError when the file changed meanwhile, ReadError when it is missing, not a plain
+    file or unreadable, NoSpaceError, DestinationError.
+    """
+    copy = into / (name or f"snapshot{path.suffix if _PLAIN_SUFFIX.fullmatch(path.suffix) else ''}")
+    with _reading(path):
+        before = path.lstat()
+        _require_plain(path, before.st_mode)
+        # Opening a pipe would wait for its writer, opening a link would follow it: both may have come since the look.
+        source = os.open(path, os.O_RDONLY | _flags("O_BINARY", "O_NOINHERIT", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
+    try:
+        with _reading(path):
+            opened = os.fstat(source)
+        _require_plain(path, opened.st_mode)
+        with _writing(copy, opened.st_size):
+            target = os.open(
+                copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | _flags("O_BINARY", "O_NOINHERIT", "O_CLOEXEC"), 0o600
+            )
+        try:
+            sha256 = _copy(path, source, copy, target, opened.st_size)
+            with _reading(path):
+                if not _same(os.fstat(source), opened) or not _still_there(path, before):
+                    raise _changed(path)
+        except BaseException:
+            os.close(target)
+            with suppress(OSError):
+                copy.unlink()
+            raise
+        os.close(target)
+    finally:
+        os.close(source)
+    return Snapshot(copy, _identity(opened), sha256)
+
+
+def _flags(*names: str) -> int:
+    """Combine those open flags that this platform has."""
+    return sum(getattr(os, name, 0) for name in names)
+
+
+def _require_plain(path: Path, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = {stat.S_ISLNK: "a link", stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
+    kind = next((words for is_kind, words in kinds.items() if is_kind(mode)), "a device")
+    raise ReadError(f"{path} is {kind}, not a sound file", hint="Name the sound file itself", path=path)
+
+
+def _identity(status: os.stat_result) -> FileIdentity:
+    return FileIdentity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _same(now: os.stat_result, then: os.stat_result) -> bool:
+    return _identity(now) == _identity(then) and stat.S_IFMT(now.st_mode) == stat.S_IFMT(then.st_mode)
+
+
+def _still_there(path: Path, then: os.stat_result) -> bool:
+    try:
+        return _same(path.lstat(), then)
+    except FileNotFoundError:
+        return False
+
+
+def _changed(path: Path) -> RenderChangedError:
+    return RenderChangedError(f"{path.name} changed while it was read", hint=_HELD_STILL, path=path)
+
+
+def _copy(path: Path, source: int, copy: Path, target: int, size: int) -> str:
+    """Fill `target` with the `size` bytes of `source`, on the disk; return their SHA-256."""
+    if _reflink(source, target):
+        with _reading(path):
+            sha256, count = _drain(target, None, copy, size)
+    else:
+        _require_space(copy, size)
+        with _reading(path):
+            sha256, count = _drain(source, target, copy, size)
+    if count != size:
+        raise _changed(path)
+    with _writing(copy, size):
+        os.fsync(target)
+    return sha256
+
+
+def _drain(source: int, target: int | None, copy: Path, size: int) -> tuple[str, int]:
+    """Hash, and copy where there is a target, until the end or beyond `size`; return the SHA-256 and the byte count."""
+    digest, count = hashlib.sha256(), 0
+    while count <= size and (block := os.read(source, _BLOCK_BYTES)):
+        digest.update(block)
+        count += len(block)
+        rest = memoryview(block)
+        while target is not None and rest:
+            with _writing(copy, size):
+                rest = rest[os.write(target, rest) :]
+    return digest.hexdigest(), count
+
+
+def _reflink(source: int, target: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        # Another file system, or one that cannot: it is copied.
+        return False
+    return True
+
+
+def _require_space(copy: Path, size: int) -> None:
+    with _writing(copy, size):
+        free_bytes = shutil.disk_usage(copy.parent).free
+    if size > free_bytes:
+        raise _no_space(copy, size)
+
+
+def _no_space(copy: Path, size: int) -> NoSpaceError:
+    return NoSpaceError(
+        f"The disk is too full for a copy of {format_bytes(size)} in {copy.parent}",
+        hint="Free some space on that disk, or choose another outbox (-o)",
+        path=copy.parent,
+    )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise _read_error(path, exc) from exc
+    except ValueError as exc:
+        raise ReadError(f"{str(path)!r} is no file name: {exc}", hint="Check the name", path=path) from exc
+
+
+def _read_error(path: Path, exc: OSError) -> BridgeError:
+    if exc.errno == errno.ENOENT:
+        return ReadError(f"{path} is not there", hint="Check the name and the folder", path=path)
+    if exc.errno in (errno.EACCES, errno.EPERM):
+        hint = "Allow reading it; where another program still holds it open, wait until that is done"
+    elif exc.errno in (errno.ELOOP, errno.ENXIO):
+        return _changed(path)
+    else:
+        hint = "Check that the disk is connected and in order"
+    return ReadError(f"{path} cannot be read: {(exc.strerror or str(exc)).lower()}", hint=hint, path=path)
+
+
+@contextmanager
+def _writing(copy: Path, size: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in _FULL:
+            raise _no_space(copy, size) from exc
+        raise DestinationError(
+            f"Cannot write {copy}: {(exc.strerror or str(exc)).lower()}",
+            hint="Check that the outbox is there and may be written to",
+            path=copy,
+        ) from exc
