@@ -39,7 +39,7 @@ def decode(path: Path, header: Header, work: Path) -> Path:
     if header.format is not None and header.format.container == "M4A":
         _decode_with_ffmpeg(path, target)
         return target
-    with open_library(path) as library:
+    with open_library(path, as_stream=True) as library:
         writer = SoundWriter(
             target, sample_rate=library.samplerate, channels=library.channels, subtype="FLOAT", container="WAV"
         )
@@ -66,7 +66,7 @@ def _next_block(library: Any, path: Path) -> Any:
     try:
         block = library.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)  # (T, C)
     except soundfile.SoundFileError as exc:
-        raise ReadError(f"{path.name} breaks while decoding: {exc}.", hint="Render it again.", path=path) from exc
+        raise ReadError(f"{path.name} breaks while decoding: {exc}", hint="Render it again.", path=path) from exc
     if not np.isfinite(block).all():
         raise ReadError(f"{path.name} decodes to samples that are no numbers.", hint="Render it again.", path=path)
     return block

@@ -18,9 +18,17 @@ def library_name(path: Path) -> str | bytes:
     return str(path) if os.name == "nt" else os.fsencode(path)
 
 
-def open_library(path: Path) -> Any:
-    """Open a sound file with libsndfile. Raises ReadError."""
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """Read from start to end only: soundfile seeks after every read, which fails where the length is unknown."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def open_library(path: Path, *, as_stream: bool = False) -> Any:
+    """Open a sound file with libsndfile, as a stream when it is to be read only once in order. Raises ReadError."""
     try:
-        return soundfile.SoundFile(library_name(path))
+        return (_Stream if as_stream else soundfile.SoundFile)(library_name(path))
     except (soundfile.SoundFileError, TypeError) as exc:  # TypeError: a name that ends in .raw
-        raise ReadError(f"{path.name} cannot be decoded: {exc}.", hint="Render it as WAV.", path=path) from exc
+        reason = exc.error_string if isinstance(exc, soundfile.LibsndfileError) else str(exc)
+        raise ReadError(f"{path.name} cannot be decoded: {reason}", hint="Render it as WAV.", path=path) from exc

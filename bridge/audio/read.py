@@ -93,7 +93,7 @@ class Sound:
         except soundfile.SoundFileError as exc:
             raise _broken(self.path, start, self.format, str(exc)) from exc
         if samples.shape[0] != wanted:
-            raise _broken(self.path, start + samples.shape[0], self.format, "no more samples")
+            raise _broken(self.path, start + samples.shape[0], self.format, "no more samples.")
         self._position = start + wanted
         return np.ascontiguousarray(samples.T)  # (C, T)
 
@@ -209,7 +209,7 @@ def _mismatch(path: Path, shape: AudioFormat, found: tuple[int, int, int]) -> Re
 
 def _broken(path: Path, frame: int, shape: AudioFormat, reason: str) -> ReadError:
     return ReadError(
-        f"{path.name} breaks at {frame / shape.sample_rate:.3f} s of {shape.seconds:.3f} s: {reason}.",
+        f"{path.name} breaks at {frame / shape.sample_rate:.3f} s of {shape.seconds:.3f} s: {reason}",
         hint="Copy or render it again.",
         path=path,
     )

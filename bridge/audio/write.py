@@ -178,7 +178,7 @@ class SoundWriter:
         """libsndfile may close a file that the disk cut short without a word."""
         header = inspect(self.path)
         if header.state != "complete" or header.format is None or header.format.frames != self.frames:
-            raise self._failure("it does not read back whole")
+            raise self._failure("it does not read back whole.")
 
     def _check_size(self, frames: int) -> None:
         size = frames * self._channels * _BITS[self._subtype] // 8
@@ -210,7 +210,7 @@ class SoundWriter:
         if shutil.disk_usage(self.path.parent).free < _LITTLE_SPACE_BYTES:
             return _no_space(self.path)
         return DeliveryError(
-            f"{self.path.name} cannot be written as {self._container} {self._subtype}: {reason}.",
+            f"{self.path.name} cannot be written as {self._container} {self._subtype}: {reason}",
             hint="Set output format: wav.",
             path=self.path,
         )

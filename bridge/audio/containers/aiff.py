@@ -42,7 +42,7 @@ def walk(source: Source) -> Iterator[Chunk]:
 def parse(source: Source) -> Header:
     """Judge a file that begins with FORM. Raises ReadError for what can never be right."""
     kind = source.at(8, 4)
-    if not any(kind):
+    if source.size < 12 or not any(kind):
         return Header("unfinished", "its header is not written yet", None)
     if kind not in (b"AIFF", b"AIFC"):
         raise source.refusal("is an IFF file without sound.", "Render it as WAV, FLAC or AIFF.")
@@ -51,6 +51,8 @@ def parse(source: Source) -> Header:
     sound: Chunk | None = None
     for chunk in walk(source):
         if chunk.name == b"COMM" and shape is None:
+            if chunk.offset + chunk.size > source.size:
+                break
             shape, block_bytes = _read_common(source, source.at(chunk.offset, min(chunk.size, 22)), kind == b"AIFC")
         elif chunk.name == b"SSND" and sound is None:
             skipped = int.from_bytes(source.at(chunk.offset, 4), "big")

@@ -14,6 +14,8 @@ __all__ = ["SUBFORMAT_TAIL", "UNKNOWN_SIZE", "Chunk", "WaveFormat", "parse", "re
 
 UNKNOWN_SIZE = 0xFFFFFFFF
 """In a size field: not known yet in a WAV, "look into ds64" in an RF64."""
+_UNKNOWN_SIZE_64 = (1 << 64) - 1
+"""What libsndfile writes into ds64 until it closes the file."""
 SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 """Last bytes of the sub-format of WAVE_FORMAT_EXTENSIBLE, after the two of the format tag."""
 _EXTENSIBLE = 0xFFFE
@@ -85,7 +87,7 @@ def parse(source: Source) -> Header:
     """Judge a file that begins with RIFF, RF64 or BW64. Raises ReadError for what can never be right."""
     head = source.at(0, 12).ljust(12, b"\0")
     wide = head[:4] != b"RIFF"
-    if head[8:12] == b"\0\0\0\0":
+    if source.size < 12 or not any(head[8:12]):
         return Header("unfinished", "its header is not written yet", None)
     if head[8:12] != b"WAVE":
         raise source.refusal("is a RIFF file without sound.", "Render it as WAV, FLAC or AIFF.")
@@ -93,7 +95,7 @@ def parse(source: Source) -> Header:
     for chunk in walk(source):
         if chunk.name == b"fmt " and found is None:
             content = source.at(chunk.offset, min(chunk.size, 40))
-            if not any(content):
+            if not any(content) or chunk.offset + chunk.size > source.size:
                 break
             found = read_format(source, content)
         elif chunk.name == b"data":
@@ -132,7 +134,7 @@ def read_format(source: Source, content: bytes) -> WaveFormat:
 def _judge(source: Source, found: WaveFormat, data: Chunk, wide: bool) -> Header:
     riff_size, stated = _u32(source, 4), _u32(source, data.offset - 4)
     shape = found.shape(_container(wide), data.size)
-    if data.size == 0 or (data.size == UNKNOWN_SIZE and stated == UNKNOWN_SIZE):
+    if data.size == 0 or (stated == UNKNOWN_SIZE and data.size in (UNKNOWN_SIZE, _UNKNOWN_SIZE_64)):
         what = "0 bytes" if data.size == 0 else "an unknown number of bytes"
         return Header("unfinished", f"its header says {what} of sound", found.shape(_container(wide), 0), data.offset)
     if not wide and source.size - 8 > UNKNOWN_SIZE:

@@ -18,7 +18,7 @@ _HEAD_BYTES = 24
 def parse(source: Source) -> Header:
     """Judge a file that begins with the Wave64 GUID. Raises ReadError for what can never be right."""
     if source.at(24, 16) != _WAVE:
-        if not any(source.at(24, 16)):
+        if source.size < 40 or not any(source.at(24, 16)):
             return Header("unfinished", "its header is not written yet", None)
         raise source.refusal("is a Wave64 file without sound.", "Render it as WAV, FLAC or AIFF.")
     position = 40
@@ -36,6 +36,8 @@ def parse(source: Source) -> Header:
         if content < 0 or name == _DATA:
             raise source.refusal("has a damaged header.", "Render it again.")
         if name == _FORMAT and found is None:
+            if offset + content > source.size:
+                return Header("unfinished", "it ends inside its header", None)
             found = read_format(source, source.at(offset, min(content, 40)))
         position += (size + 7) // 8 * 8
     raise source.refusal(f"has more than {MOST_CHUNKS} chunks.", "Render it again.")
