@@ -1,4 +1,4 @@
-"""The wheel holds everything: installed where no checkout is, the command finds presets, ReaScripts and the bundled model."""
+"""The wheel holds everything: where no checkout is, the command finds presets, ReaScripts and the bundled model."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def test_the_bundled_model_is_found_and_right(command: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("folder", ["reaper_scripts", "demo", "models"])
 def test_every_file_beside_the_code_is_in_the_wheel(command: Path, tmp_path: Path, folder: str) -> None:
-    code = f"from bridge.resources import shipped; print(*sorted(p.name for p in shipped({folder!r}).iterdir()), sep='\\n')"
+    listing = f"sorted(path.name for path in shipped({folder!r}).iterdir())"
+    code = f"from bridge.resources import shipped; print(*{listing}, sep='\\n')"
     there = run(command.parent / "python", "-c", code, cwd=tmp_path).splitlines()
     source = ROOT / folder if folder == "reaper_scripts" else ROOT / "bridge" / "shipped" / folder
     tracked = sorted(path.name for path in source.iterdir() if not path.name.startswith("."))

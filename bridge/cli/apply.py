@@ -1,4 +1,105 @@
-"""stub"""
+"""`stem-bridge apply`: another preset on stems that exist, without separating again."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli import options
+from bridge.errors import BridgeError, ConfigError, ReadError
+
+if TYPE_CHECKING:
+    from bridge.cli.jobs import Planner
+    from bridge.delivery.manifest import Manifest
+    from bridge.domain.job import Job
+
+__all__ = ["apply", "drop_of"]
 
 
-def apply() -> None: ...
+def apply(
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or the path of its file.")],
+    source: Annotated[Path, typer.Argument(metavar="DROP|RENDER", help="A drop, or a render that has one.")],
+    outbox: options.Outbox = None,
+    format: options.Format = None,  # noqa: A002 - the setting's name
+    subtype: options.Subtype = None,
+    config: options.Config = None,
+    json: options.Json = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Put another preset on the dry stems of a drop.
+
+    Makes a new drop and prints its path; the old one stays as it is.
+    """
+    from bridge.cli.jobs import Planner, run_jobs, warn_of_trial
+    from bridge.cli.progress import feedback
+    from bridge.config import load
+
+    with feedback(json=json) as told:
+        try:
+            settings = load(config, flags={"output.format": format, "output.subtype": subtype})
+            job = _job(Planner(settings, preset, outbox=outbox), source)
+            drops = run_jobs([job], told)
+            warn_of_trial(drops, told)
+        except BridgeError as exc:
+            if json:
+                told.failed(source, exc)
+            raise
+    if not drops:
+        raise typer.Exit(1)
+
+
+def _job(planner: Planner, source: Path) -> Job:
+    """Plan from a drop, whose archived mix stands for the render, or from a render whose drop is looked for."""
+    from bridge.delivery.manifest import read
+    from bridge.domain.drop import MANIFEST
+
+    source = source.expanduser().absolute()
+    if not source.is_dir():
+        drop = drop_of(source, planner.outbox_of(source))
+        return planner.job(source, name=_name(read(drop / MANIFEST)), stems_from=drop)
+    manifest = read(source / MANIFEST)
+    mix = next((file for file in manifest.files if file.kind == "mix"), None)
+    if mix is None:
+        raise ReadError(f"{source} holds no mix.", hint="Name the render instead of its drop.", path=source)
+    chosen = planner.outbox or source.parent
+    return Planner(planner.settings, planner.preset, outbox=chosen).job(
+        source / mix.path, name=_name(manifest), stems_from=source
+    )
+
+
+def drop_of(render: Path, outbox: Path) -> Path:
+    """Return the newest drop in `outbox` that was made from this very file; raises ReadError, ConfigError."""
+    from bridge.delivery.manifest import read, sha256_of
+    from bridge.domain.drop import MANIFEST
+
+    try:
+        sha256 = sha256_of(render)
+        folders = [path.parent for path in outbox.glob(f"*/{MANIFEST}")]
+    except OSError as exc:
+        raise ReadError(
+            f"{render} cannot be read: {exc.strerror}.", hint="Check the name and the folder.", path=render
+        ) from exc
+    made = []
+    for folder in folders:
+        try:
+            manifest = read(folder / MANIFEST)
+        except BridgeError:
+            # Somebody else's drop.json, or a damaged one: not the drop that is looked for.
+            continue
+        if manifest.render.sha256 == sha256:
+            made.append((manifest.created, folder))
+    if not made:
+        raise ConfigError(
+            f"No drop of {render.name} is in {outbox}.",
+            hint="Separate it first (stem-bridge process), or name its outbox with --outbox.",
+            path=render,
+        )
+    return max(made)[1]
+
+
+def _name(manifest: Manifest) -> str:
+    """Return the render's name as the drop spells it."""
+    mix = next((file.path for file in manifest.files if file.kind == "mix"), manifest.render.path)
+    return PurePosixPath(mix).stem

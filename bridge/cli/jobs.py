@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bridge.domain.job import Job
     from bridge.models.model import Model
 
-__all__ = ["BESIDE_THE_RENDER", "Planner", "run_jobs"]
+__all__ = ["BESIDE_THE_RENDER", "Planner", "run_jobs", "warn_of_trial"]
 
 BESIDE_THE_RENDER = "Stem Bridge"
 """Name of the folder for drops beside a render, where neither flag nor settings name an outbox."""
@@ -100,3 +100,12 @@ def run_jobs(jobs: Sequence[Job], feedback: Feedback) -> list[Drop]:
                 feedback.done(job.render, drop)
                 drops.append(drop)
     return drops
+
+
+def warn_of_trial(drops: Sequence[Drop], feedback: Feedback) -> None:
+    """Say so once when drops were made with a model that is only for trying out."""
+    from bridge.delivery.manifest import read
+
+    trial = {manifest.model.name for manifest in (read(drop.manifest) for drop in drops) if manifest.model.is_trial}
+    for name in sorted(trial):
+        feedback.say(f"{name} is a trial model. For stems to work with: stem-bridge models pull htdemucs")

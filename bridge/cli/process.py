@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bridge.cli import options
-from bridge.errors import ConfigError, SetupError
+from bridge.errors import SetupError
 
 __all__ = ["process"]
 
@@ -36,7 +36,7 @@ def process(
 
     Prints the path of every drop. A render that fails does not stop the others.
     """
-    from bridge.cli.jobs import Planner, run_jobs
+    from bridge.cli.jobs import Planner, run_jobs, warn_of_trial
     from bridge.cli.progress import feedback
     from bridge.config import load
     from bridge.intake.select import find_renders
@@ -57,11 +57,10 @@ def process(
             planner = Planner(load(config, flags=flags), preset, model, outbox)
             found = find_renders(renders, recursive=recursive)
             jobs = [planner.job(render) for render in found.renders]
-            if not jobs and not found.refused:
-                raise ConfigError("There is no render in there.", hint="Look into folders below too with --recursive.")
             for refused in found.refused:
                 told.failed(refused.path, refused)
             drops = run_jobs(jobs, told) if jobs else []
+            warn_of_trial(drops, told)
         except SetupError as exc:
             if json:
                 told.failed(None, exc)
