@@ -1,4 +1,5 @@
 """Which models exist, where their weights lie, and whether they are the right ones. Knows no torch.
 
-Doors: `registry` (names, stems, members), `weights` (locate, pull, verify), `legacy` (.th pickles to safetensors).
+Doors: `registry` (names, stems, members), `weights` (locate, pull, verify), `config` (what a weight file says of its
+network), `legacy` (.th pickles to safetensors).
 """

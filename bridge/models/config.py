@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bridge.errors import ModelError
+from bridge.models.model import Model
 
-__all__ = ["CLASSES", "MemberConfig", "describe", "encode", "read_member"]
+__all__ = ["CLASSES", "MemberConfig", "check_fits", "describe", "encode", "read_member"]
 
 _MAX_HEADER_BYTES = 4 * 1024 * 1024
 _MAX_STEMS = 32
@@ -94,6 +95,17 @@ def read_member(path: Path) -> MemberConfig:
     _check_layout(path, header)
     args, kwargs = _from_json(path, metadata["args"]), _from_json(path, metadata["kwargs"])
     return describe(path, metadata["klass"], args, kwargs)
+
+
+def check_fits(model: Model, path: Path) -> None:
+    """Refuse weights of another network than the model says, before any work begins; raises ModelError."""
+    config = read_member(path)
+    if config.sources != model.stems or config.samplerate != model.sample_rate:
+        raise ModelError(
+            f"The weights {path.name} do not belong to {model.name}: their stems are {', '.join(config.sources)}",
+            hint=f"fetch them again: stem-bridge models pull {model.name}",
+            path=path,
+        )
 
 
 def describe(path: Path, klass: object, args: object, kwargs: object) -> MemberConfig:

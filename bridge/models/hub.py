@@ -26,7 +26,7 @@ from bridge.models.lock import Pin
 from bridge.models.model import HubSource, Member
 from bridge.models.places import Places
 
-__all__ = ["ask_for_pin", "fetch", "session"]
+__all__ = ["ask_for_pin", "fetch", "session", "wrong_bytes"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -35,28 +35,33 @@ _TRANSPORT_ERROR: type[Exception] = hub_errors.HTTPError
 
 
 @contextmanager
-def session(name: str, places: Places) -> Iterator[None]:
+def session(name: str) -> Iterator[None]:
     """Keep one connection for several calls and close it; refuse when the user has switched the network off."""
     if hub_constants.is_offline_mode():
         raise ModelError(
             f"Cannot fetch {name}: the Hugging Face hub is switched off (HF_HUB_OFFLINE)",
             hint=f"unset HF_HUB_OFFLINE and run: stem-bridge models pull {name}",
         )
-    loudness = hub_logging.get_verbosity()
+    loudness, no_xet = hub_logging.get_verbosity(), hub_constants.HF_HUB_DISABLE_XET
     hub_logging.set_verbosity_error()  # the terminal belongs to the command line
+    hub_constants.HF_HUB_DISABLE_XET = True  # its own runtime cannot be resumed, and fails in ways of its own
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as: no symbolic links on this disk
             yield
     finally:
         hub_logging.set_verbosity(loudness)
+        hub_constants.HF_HUB_DISABLE_XET = no_xet
         close_session()
 
 
 def ask_for_pin(name: str, source: HubSource, files: tuple[str, ...], places: Places) -> Pin:
     """Ask which commit `main` is now, and the size and SHA-256 of `files` there; raises ModelError."""
     with _translated(name, files[0], None, source, places):
-        info = HfApi(endpoint=places.endpoint).model_info(source.repo, files_metadata=True, timeout=30)
+        try:
+            info = HfApi(endpoint=places.endpoint).model_info(source.repo, files_metadata=True, timeout=30)
+        except (ValueError, KeyError, TypeError) as exc:  # an answer that is not the hub's JSON
+            raise hub_errors.FileMetadataError(str(exc)) from exc
     known = {one.rfilename: one.lfs for one in info.siblings or () if one.lfs is not None}
     commit = str(info.sha)
     missing = [one for one in files if one not in known or not _SHA256.fullmatch(str(known[one].sha256))]
@@ -69,9 +74,9 @@ def ask_for_pin(name: str, source: HubSource, files: tuple[str, ...], places: Pl
 
 
 def fetch(name: str, source: HubSource, member: Member, places: Places, step: Callable[[int], None]) -> Path:
-    """Bring one file of a pinned revision into the hub's cache and return its path there; `step` hears of bytes.
+    """Bring one file of a pinned revision into the hub's cache and return its path there.
 
-    The bytes are not checked here. Raises ModelError, NoSpaceError.
+    `step` hears how many bytes of the file have come. They are not checked here. Raises ModelError, NoSpaceError.
     """
     with _translated(name, member.file, member.sha256, source, places):
         url = hf_hub_url(source.repo, member.file, revision=source.revision, endpoint=places.endpoint)
@@ -106,12 +111,14 @@ def _steps(step: Callable[[int], None]) -> type[Any]:
 
     class Steps(tqdm):  # type: ignore[misc]
         monitor_interval = 0  # no thread that watches a bar nobody sees
+        done = 0
 
         def __init__(self, *_: object, **__: object) -> None:
             super().__init__(disable=True)
 
         def update(self, n: float | None = 1) -> None:
-            step(int(n or 0))
+            self.done += int(n or 0)
+            step(self.done)
 
     return Steps
 
@@ -142,7 +149,7 @@ def _translated(name: str, file: str, sha256: str | None, source: HubSource, pla
         raise said(f"{source.repo} on {host} does not hold this file") from exc
     except hub_errors.HfHubHTTPError as exc:
         raise said(f"{host} answered with error {exc.response.status_code}", "try again later") from exc
-    except (hub_errors.FileMetadataError, hub_errors.LocalEntryNotFoundError, ValueError, KeyError, TypeError) as exc:
+    except (hub_errors.FileMetadataError, hub_errors.LocalEntryNotFoundError) as exc:
         raise said(f"{host} did not answer as the hub does (a proxy, or a sign-in page?)") from exc
     except _TRANSPORT_ERROR as exc:
         broke = f"the connection to {host} failed ({type(exc).__name__})"

@@ -19,10 +19,9 @@ import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -75,40 +74,35 @@ _SAFE_DTYPES = {"f2": "F16", "f4": "F32", "f8": "F64", "u1": "U8", "i1": "I8", "
 _BROKEN = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
-    ValueError,
-    TypeError,
+    ArithmeticError,
     AttributeError,
-    LookupError,
     EOFError,
-    RecursionError,
+    LookupError,
     MemoryError,
-    NotImplementedError,
-    OverflowError,
     RuntimeError,
+    TypeError,
+    ValueError,
 )
 """What a damaged or hostile pickle or zip can make the readers raise."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Storage:
-    """A named storage inside the zip; nothing is read yet."""
+class _Storage(NamedTuple):
+    """A named storage inside the zip; nothing is read yet. A tuple, since pickles can set fields of other objects."""
 
     key: str
     dtype: str
-    count: int
+    length: int
     is_bfloat16: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Tensor:
+class _Tensor(NamedTuple):
     storage: _Storage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
+class _Name(NamedTuple):
     """Stands for a class; cannot be called."""
 
     text: str
@@ -156,7 +150,7 @@ class _Reader(pickle.Unpickler):
             return _Name(_KLASSES[full])
         if module == "torch" and name in _STORAGES:
             return _Name(name)
-        if full in ("collections OrderedDict", "builtins dict", "__builtin__ dict"):
+        if full == "collections OrderedDict":
             return OrderedDict
         if full == "torch._utils _rebuild_tensor_v2":
             return _Rebuild()
@@ -198,6 +192,7 @@ def convert(path_th: Path, out: Path, *, sha256: str | None) -> Path:
             package, root = _read_package(archive)
             config = _config(path_th, package)
             tensors = dict(sorted(_tensors_of(package["state"])))
+            _check_total(tensors.values(), path_th.stat().st_size)
             metadata = {
                 "args": json.dumps([encode(one) for one in config.args]),
                 "klass": config.klass,
@@ -229,8 +224,8 @@ def _read_package(archive: zipfile.ZipFile) -> tuple[dict[str, Any], str]:
     if len(pickles) != 1 or pickles[0].file_size > _MAX_PICKLE_BYTES or not _is_stored(pickles[0]):
         raise pickle.UnpicklingError("it is not a checkpoint written by PyTorch 1.6 or later")
     root = pickles[0].filename.split("/")[0]
-    orders = [archive.read(one) for one in archive.infolist() if one.filename == f"{root}/byteorder"]
-    if any(one != b"little" for one in orders):
+    orders = [one for one in archive.infolist() if one.filename == f"{root}/byteorder"]
+    if any(one.file_size != 6 or not _is_stored(one) or archive.read(one) != b"little" for one in orders):
         raise pickle.UnpicklingError("it was written on a big-endian computer")
     data = archive.read(pickles[0])
     with warnings.catch_warnings():
@@ -263,9 +258,16 @@ def _config(path: Path, package: Mapping[str, Any]) -> MemberConfig:
 
 def _tensors_of(state: Mapping[Any, Any]) -> Iterable[tuple[str, _Tensor]]:
     for name, tensor in state.items():
-        if not isinstance(name, str) or not isinstance(tensor, _Tensor):
+        if not isinstance(name, str) or not isinstance(tensor, _Tensor) or name == "__metadata__":
             raise pickle.UnpicklingError("its state holds something that is not a tensor")
         yield name, tensor
+
+
+def _check_total(tensors: Iterable[_Tensor], size: int) -> None:
+    """Many tensors may name one storage; together they may not be much more than the file holds."""
+    total = sum(math.prod(one.shape) * np.dtype(one.storage.dtype).itemsize for one in tensors)
+    if total > 4 * size:
+        raise pickle.UnpicklingError("its tensors are larger than the file")
 
 
 def _load(archive: zipfile.ZipFile, root: str, tensor: _Tensor) -> npt.NDArray[Any]:
@@ -275,9 +277,9 @@ def _load(archive: zipfile.ZipFile, root: str, tensor: _Tensor) -> npt.NDArray[A
     dtype = np.dtype(storage.dtype)
     count = math.prod(tensor.shape)
     last = tensor.offset + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True))
-    if not _is_stored(entry) or entry.file_size != storage.count * dtype.itemsize:
+    if not _is_stored(entry) or entry.file_size != storage.length * dtype.itemsize:
         raise pickle.UnpicklingError("a storage has the wrong size")
-    if count > storage.count or (count and last >= storage.count) or tensor.offset > storage.count:
+    if count > storage.length or (count and last >= storage.length) or tensor.offset > storage.length:
         raise pickle.UnpicklingError("a tensor reaches beyond its storage")
     if count:
         flat = np.frombuffer(archive.read(entry), dtype)[tensor.offset :]
@@ -315,6 +317,7 @@ def _write(out: Path, metadata: Mapping[str, str], tensors: Mapping[str, npt.NDA
 
 
 def _refusal(path: Path, reason: str) -> ModelError:
+    reason = "".join(one if one.isprintable() else " " for one in reason[:200])
     return ModelError(
         f"The checkpoint {path.name} cannot be used: {reason or 'it is damaged'}",
         hint="only checkpoints of Demucs networks are read; nothing in the file was run",

@@ -58,12 +58,17 @@ def pin_of(model: Model, lock: Path) -> Pin | None:
 
 
 def write_pin(model: str, pin: Pin, lock: Path) -> None:
-    """Add a pin; an existing one is never replaced. Raises ModelError when the file is damaged, OSError."""
+    """Add a pin; an existing one of the same repository is never replaced.
+
+    Raises ModelError when the file is damaged, OSError.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with WeakFileLock(lock.with_suffix(".guard")):
         models = _read(lock)
         files = {name: {"size": size, "sha256": sha256} for name, (size, sha256) in sorted(pin.files.items())}
-        models.setdefault(model, {"repo": pin.repo, "revision": pin.revision, "files": files})
+        known = models.get(model)
+        if not isinstance(known, dict) or known.get("repo") != pin.repo:
+            models[model] = {"repo": pin.repo, "revision": pin.revision, "files": files}
         write_whole(lock, json.dumps({"version": 1, "models": models}, indent=2, sort_keys=True) + "\n")
 
 

@@ -177,6 +177,46 @@ def test_a_hostile_pickle_is_refused_and_nothing_runs(
     assert not (tmp_path / "out.safetensors").exists()
 
 
+class Tampered:
+    """A tensor whose fields the pickle sets anew after it was checked."""
+
+    def __init__(self, state: object) -> None:
+        self.state = state
+
+    def __reduce__(self) -> tuple[object, ...]:
+        rebuild = torch._utils._rebuild_tensor_v2
+        return rebuild, (PERSISTENT, 0, (4,), (1,), False, OrderedDict()), self.state
+
+
+PERSISTENT = type("Persistent", (), {})()
+
+
+class Pickler(pickle.Pickler):
+    def persistent_id(self, obj: object) -> tuple[object, ...] | None:
+        return ("storage", torch.FloatStorage, "0", "cpu", 4) if obj is PERSISTENT else None
+
+
+def with_tensor(folder: Path, tensor: object) -> Path:
+    path = saved(folder, package(hybrid(), state={"w": torch.ones(4)}, training_args=None))
+    buffer = io.BytesIO()
+    Pickler(buffer, 2).dump(package(hybrid(), state={"w": tensor}, training_args=None))
+    return rezipped(path, lambda name, data: buffer.getvalue() if name.endswith("data.pkl") else data)
+
+
+@pytest.mark.parametrize("state", [{"offset": -1000}, (None, {"offset": -1000}), [None, -1000, (4,), (1,)]])
+def test_a_checked_tensor_cannot_be_changed_by_the_pickle(tmp_path: Path, state: object) -> None:
+    assert convert(with_tensor(tmp_path, Tampered(None)), tmp_path / "good.safetensors", sha256=None).is_file()
+    with pytest.raises(ModelError):
+        convert(with_tensor(tmp_path, Tampered(state)), tmp_path / "out.safetensors", sha256=None)
+
+
+def test_many_names_for_one_storage_do_not_fill_the_memory(tmp_path: Path) -> None:
+    one = torch.zeros(10_000)
+    path = saved(tmp_path, package(hybrid(), state={f"w{i}": one for i in range(1000)}))
+    with pytest.raises(ModelError, match="larger than the file"):
+        convert(path, tmp_path / "out.safetensors", sha256=None)
+
+
 def rezipped(path: Path, change: Callable[[str, bytes], bytes], *, compress: bool = False) -> Path:
     """Write the zip anew with its entries changed."""
     out = path.with_name("changed.th")
