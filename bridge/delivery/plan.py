@@ -11,6 +11,7 @@ from bridge.delivery.names import PATH_LIMIT, check_length, path_length, safe_na
 from bridge.domain.drop import STAGING, DropPlan, PlannedFile
 from bridge.domain.preset import OutputOptions
 from bridge.domain.render import AudioFormat
+from bridge.domain.render import Container as SourceContainer
 from bridge.domain.stems import display_name
 from bridge.errors import DeliveryError
 
@@ -20,7 +21,7 @@ Subtype = Literal["FLOAT", "PCM_24", "PCM_16"]
 Container = Literal["WAV", "FLAC", "AIFF"]
 
 _CONTAINERS: dict[str, Container] = {"wav": "WAV", "flac": "FLAC", "aiff": "AIFF"}
-_SUFFIXES = {
+_SUFFIXES: dict[Container | SourceContainer, str] = {
     "WAV": ".wav",
     "RF64": ".wav",
     "W64": ".w64",
@@ -28,6 +29,7 @@ _SUFFIXES = {
     "FLAC": ".flac",
     "OGG": ".ogg",
     "MP3": ".mp3",
+    "M4A": ".m4a",
 }
 _BYTES = {"FLOAT": 4, "PCM_24": 3, "PCM_16": 2}
 _FLAC_CHANNELS = 8
@@ -63,7 +65,7 @@ def plan_drop(
     _check_capacity(container, subtype, source)
     labels = _labels(stems)
     dry = [stem for stem in stems if stem in printed] if output.dry else []
-    endings = (_SUFFIXES[container], _SUFFIXES.get(source.container, ".m4a"))
+    endings = (_SUFFIXES[container], _SUFFIXES[source.container])
 
     def files(base: str) -> Iterator[PlannedFile]:
         for stem in stems:

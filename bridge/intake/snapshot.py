@@ -48,33 +48,47 @@ def take(path: Path, into: Path, *, name: str | None = None) -> Snapshot:
     file or unreadable, NoSpaceError, DestinationError.
     """
     copy = into / (name or f"snapshot{path.suffix if _PLAIN_SUFFIX.fullmatch(path.suffix) else ''}")
+    with _opened(path) as (source, looked, opened), _created(copy, opened.st_size) as target:
+        sha256 = _copy(path, source, copy, target, opened.st_size)
+        with _reading(path):
+            held_still = _same(os.fstat(source), opened) and _still_there(path, looked)
+        if not held_still:
+            raise _changed(path)
+    return Snapshot(copy, _identity(opened), sha256)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[int, os.stat_result, os.stat_result]]:
+    """Open a plain file for reading; give the descriptor, and what the name and the descriptor stand for."""
     with _reading(path):
-        before = path.lstat()
-        _require_plain(path, before.st_mode)
+        looked = path.lstat()
+        _require_plain(path, looked.st_mode)
         # Opening a pipe would wait for its writer, opening a link would follow it: both may have come since the look.
         source = os.open(path, os.O_RDONLY | _flags("O_BINARY", "O_NOINHERIT", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
     try:
         with _reading(path):
             opened = os.fstat(source)
         _require_plain(path, opened.st_mode)
-        with _writing(copy, opened.st_size):
-            target = os.open(
-                copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | _flags("O_BINARY", "O_NOINHERIT", "O_CLOEXEC"), 0o600
-            )
-        try:
-            sha256 = _copy(path, source, copy, target, opened.st_size)
-            with _reading(path):
-                if not _same(os.fstat(source), opened) or not _still_there(path, before):
-                    raise _changed(path)
-        except BaseException:
-            os.close(target)
-            with suppress(OSError):
-                copy.unlink()
-            raise
-        os.close(target)
+        yield source, looked, opened
     finally:
         os.close(source)
-    return Snapshot(copy, _identity(opened), sha256)
+
+
+@contextmanager
+def _created(copy: Path, size: int) -> Iterator[int]:
+    """Create a new file and give its descriptor; the file is removed when the block raises."""
+    with _writing(copy, size):
+        target = os.open(
+            copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | _flags("O_BINARY", "O_NOINHERIT", "O_CLOEXEC"), 0o666
+        )
+    try:
+        yield target
+    except BaseException:
+        os.close(target)
+        with suppress(OSError):
+            copy.unlink()
+        raise
+    os.close(target)
 
 
 def _flags(*names: str) -> int:
