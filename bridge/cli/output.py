@@ -22,7 +22,7 @@ _verbosity = 0
 def be_verbose(level: int) -> int:
     """Set how much errors say, as an option's callback: 1 adds their cause, 2 the traceback. Returns `level`."""
     global _verbosity
-    _verbosity = max(_verbosity, level)
+    _verbosity = level
     return level
 
 

@@ -1,0 +1,159 @@
+"""Every command: what it prints where, its exit code, and that every fault is one line and a way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge import config
+from bridge.cli.apply import drop_of
+from bridge.errors import ConfigError, ReadError
+
+Run = Callable[..., Any]
+
+
+def two_lines(err: str) -> bool:
+    lines = err.splitlines()
+    return len(lines) == 2 and lines[0].startswith("error: ") and lines[1].startswith("       ")
+
+
+def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
+    ended = run("--help")
+    for command in ("demo", "init", "process", "apply", "presets", "models", "evaluate", "doctor"):
+        assert f"\n  {command} " in ended.out
+    assert ended.code == 0
+    assert "130 interrupted" in " ".join(ended.out.split())
+
+
+def test_every_command_has_help(run: Run) -> None:
+    for line in ("demo", "init", "process", "apply", "evaluate", "doctor", "presets list", "models pull"):
+        assert run(*line.split(), "--help").code == 0
+
+
+@pytest.mark.parametrize("line", ["nonsense", "process", "process --nonsense a.wav", "process --overlap x a.wav"])
+def test_a_wrong_command_line_ends_with_2_and_nothing_on_stdout(run: Run, line: str) -> None:
+    ended = run(*line.split())
+    assert (ended.code, ended.out) == (2, "")
+    assert "Usage:" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("--preset cleen", "did you mean 'clean'"),
+        ("--model htdemux", "htdemucs"),
+        ("--stems vocals,guitar", "drums, bass, other, vocals"),
+        ("--two-stems guitar", "drums, bass, other, vocals"),
+        ("--stems vocals --two-stems drums", "Keep one"),
+        ("--overlap 1.5", "0.95"),
+        ("--residual othr", "'other'"),
+        ("--subtype PCM_32", "'PCM_24'"),
+        ("--config nowhere.yaml", "stem-bridge init"),
+    ],
+)
+def test_what_the_user_must_change_is_told_before_any_work(run: Run, tmp_path: Path, flags: str, says: str) -> None:
+    render = tmp_path / "song.wav"
+    render.write_bytes(b"")
+    ended = run("process", "-m", "htdemucs_mini", render, *flags.split())
+    assert (ended.code, ended.out) == (2, "")
+    assert two_lines(ended.err)
+    assert says in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+
+
+def test_renders_that_cannot_be_found_are_each_told_and_end_with_1(run: Run, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ended = run("process", tmp_path / "none.wav", empty)
+    assert (ended.code, ended.out, ended.err.count("error: ")) == (1, "", 2)
+
+
+def test_programs_get_json_lines_only_even_for_faults(run: Run, tmp_path: Path) -> None:
+    ended = run("process", "--json", tmp_path / "none.wav")
+    (event,) = [json.loads(line) for line in ended.out.splitlines()]
+    assert (ended.code, event["event"], event["error"]) == (1, "failed", "ReadError")
+    assert Path(event["render"]).name == "none.wav"
+    ended = run("process", "--json", tmp_path / "none.wav", "--residual", "x")
+    (event,) = [json.loads(line) for line in ended.out.splitlines()]
+    assert (ended.code, event["event"], event["error"], event["render"]) == (2, "failed", "ConfigError", None)
+
+
+def test_names_from_disk_cannot_move_the_cursor(run: Run, tmp_path: Path) -> None:
+    ended = run("process", tmp_path / "a\x1b[2J\nb.wav")
+    assert ended.code == 1
+    assert "\x1b" not in ended.err
+    assert two_lines(ended.err)
+
+
+def test_a_traceback_is_shown_only_with_vv(run: Run, tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    assert "Traceback" not in run("evaluate", missing, missing).err
+    assert "Traceback" in run("evaluate", "-vv", missing, missing).err
+    assert "Traceback" not in run("evaluate", missing, missing).err
+
+
+def test_presets_are_listed_shown_checked_and_begun(run: Run, tmp_path: Path) -> None:
+    listed = run("presets", "list")
+    assert "clean" in {line.split()[0] for line in listed.out.splitlines()}
+    assert run("presets", "show", "clean").out.startswith("version: 1")
+    assert json.loads(run("presets", "schema").out)["$schema"]
+    made = run("presets", "new", tmp_path / "mine")
+    assert (made.code, made.out.strip()) == (0, str(tmp_path / "mine.yaml"))
+    assert run("presets", "check", tmp_path / "mine.yaml", "clean").code == 0
+    assert run("presets", "new", tmp_path / "mine").code == 2
+
+
+def test_checking_goes_on_after_a_broken_preset_and_ends_with_2(run: Run, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("version: 1\nstems:\n  vocals: {pann: 1}\n", encoding="utf-8")
+    ended = run("presets", "check", broken, "clean")
+    assert ended.code == 2
+    assert f"{broken}:3:" in ended.err
+    assert "did you mean 'pan'?" in ended.err
+    assert ended.out.startswith("clean: ok")
+
+
+def test_models_are_listed_and_verified(run: Run) -> None:
+    assert "htdemucs_ft" in run("models", "list").out
+    ended = run("models", "verify", "htdemucs_mini")
+    assert (ended.code, ended.out.split()[0]) == (0, "ready")
+    assert run("models", "pull", "htdemucs_mni").code == 2
+
+
+@pytest.mark.parametrize("name", ["Stem Bridge", "it's #1: [mine]", "räume"])
+def test_init_writes_settings_that_load_and_makes_the_folders(run: Run, tmp_path: Path, name: str) -> None:
+    home, file = tmp_path / name, tmp_path / "etc" / "bridge.yaml"
+    ended = run("init", home, "--config", file)
+    assert (ended.code, ended.out.strip()) == (0, str(file))
+    (inbox,) = config.load(file, environment={}).inboxes
+    assert (inbox.path, inbox.outbox) == (home / "inbox", home / "outbox")
+    assert inbox.path.is_dir()
+    assert inbox.outbox.is_dir()
+    before = file.read_bytes()
+    assert run("init", home, "--config", file).code == 2
+    assert file.read_bytes() == before
+
+
+def test_every_commented_setting_of_init_loads_when_its_mark_is_removed(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yaml"
+    run("init", tmp_path / "home", "--config", file)
+    text = file.read_text(encoding="utf-8").replace("\n  # ", "\n  ")
+    file.write_text(text, encoding="utf-8")
+    settings = config.load(file, environment={})
+    assert settings.separation == config.Separation()
+    assert settings.output == config.Output()
+
+
+def test_a_render_without_a_drop_is_told_how_to_get_one(tmp_path: Path) -> None:
+    render = tmp_path / "song.wav"
+    with pytest.raises(ReadError):
+        drop_of(render, tmp_path)
+    render.write_bytes(b"RIFF")
+    (tmp_path / "not ours").mkdir()
+    (tmp_path / "not ours" / "drop.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ConfigError, match="No drop of song"):
+        drop_of(render, tmp_path)
