@@ -81,7 +81,11 @@ class Chunks:
         return self.broadcast.time_reference_frames if self.broadcast else None
 
     def encoded(self) -> list[tuple[bytes, bytes]]:
-        """Return name and content of every RIFF chunk. Markers past 2^32 frames do not fit and are left out."""
+        """Return name and content of every RIFF chunk, all of even length.
+
+        libsndfile takes the pad byte of an odd chunk for part of the next one in RF64 files. Markers past 2^32 frames
+        do not fit and are left out.
+        """
         chunks: list[tuple[bytes, bytes]] = []
         if self.broadcast is not None:
             chunks.append((b"bext", self.broadcast.encoded()))
@@ -91,7 +95,7 @@ class Chunks:
             chunks.append((b"LIST", _encoded_labels(markers)))
         if self.ixml:
             chunks.append((b"iXML", self.ixml))
-        return chunks
+        return [(name, content + b"\0" * (len(content) % 2)) for name, content in chunks]
 
 
 def read_chunks(path: Path) -> Chunks:

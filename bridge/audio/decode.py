@@ -39,7 +39,7 @@ def decode(path: Path, header: Header, work: Path) -> Path:
     if header.format is not None and header.format.container == "M4A":
         _decode_with_ffmpeg(path, target)
         return target
-    with open_library(path, as_stream=True) as library:
+    with open_library(path, header, as_stream=True) as library:
         writer = SoundWriter(
             target, sample_rate=library.samplerate, channels=library.channels, subtype="FLOAT", container="WAV"
         )

@@ -110,7 +110,7 @@ def open_sound(path: Path, work: Path) -> Sound:
     direct = shape is not None and shape.container in _DIRECT and shape.frames > 0
     private = None if direct else decode(path, header, work)
     try:
-        library = open_library(private or path)
+        library = open_library(private, require_complete(private)) if private else open_library(path, header)
         if shape is None or not direct:
             shape = _decoded_shape(shape, library)
         found = (library.samplerate, library.channels, library.frames)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from bridge.audio.containers import riff as riff_container
 from bridge.audio.containers.source import Source
 from bridge.audio.header import inspect, require_complete
+from bridge.audio.read import open_sound, scan
 from bridge.errors import ReadError
 from tests.audio.raw_files import FLOAT, chunk, fmt, rf64, riff
 from tests.signals import pink_noise
@@ -345,6 +346,29 @@ def test_no_mutation_gives_anything_but_a_verdict_or_a_refusal(
         assert 1 <= header.format.channels <= 64
         assert 8000 <= header.format.sample_rate <= 384000
         assert header.data_offset + header.data_bytes <= path.stat().st_size
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.sampled_from(SEEDS),
+    changes=st.lists(st.tuples(st.integers(0, 4000), st.binary(min_size=1, max_size=8)), min_size=1, max_size=4),
+)
+def test_no_mutation_decodes_to_anything_but_all_its_frames_or_a_refusal(
+    seed: bytes, changes: list[tuple[int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = bytearray(seed)
+    for offset, new in changes:
+        content[offset % len(content) : offset % len(content) + len(new)] = new
+    folder = tmp_path_factory.getbasetemp()
+    path = write(folder, bytes(content), "mutated.wav")
+    done = [0]
+    try:
+        with open_sound(path, folder) as sound:
+            scan(sound, progress=done.append)
+            assert done[-1] == sound.format.frames
+    except ReadError:
+        pass
+    assert not list(folder.glob("decoded-*"))
 
 
 def test_metadata_of_any_size_is_skipped_and_not_read() -> None:
