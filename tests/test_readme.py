@@ -1,0 +1,112 @@
+"""What README and CONTRIBUTING show is true: commands parse, YAML loads, files and settings exist, it installs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import typer
+
+from bridge import config
+from bridge.cli.main import app
+from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST
+from bridge.presets import loader
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+BLOCKS = [
+    (page, language, code)
+    for page, text in PAGES.items()
+    for language, code in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+]
+
+
+def blocks(language: str) -> list[str]:
+    return [code for _, kind, code in BLOCKS if kind == language]
+
+
+COMMANDS = sorted(
+    {shlex.join(shlex.split(line, comments=True)) for code in blocks("console") for line in code.splitlines()}
+    | set(re.findall(r"`(stem-bridge [^`]+)`", "".join(PAGES.values())))
+)
+
+
+def test_every_block_is_of_a_kind_that_is_checked() -> None:
+    assert {language for _, language, _ in BLOCKS} == {"console", "text", "sh", "powershell", "yaml"}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_that_is_shown_parses(line: str) -> None:
+    program, *arguments = shlex.split(line)
+    if program == "make":
+        (target,) = arguments[:1]
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        return
+    assert program == "stem-bridge"
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands") and arguments != ["--help"]:
+        command = command.commands[arguments.pop(0)]
+    command.make_context(program, arguments, resilient_parsing=arguments == ["--help"])
+
+
+def test_the_yaml_that_is_shown_is_a_preset_that_loads(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    file = tmp_path / "my-vocal.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert loader.load(file).buses.keys() == {"VOX", "MUSIC"}
+
+
+def test_the_table_of_presets_lists_what_ships() -> None:
+    listed = re.findall(r"^\| `([a-z-]+)` \| [^|]+\|$", PAGES["README.md"], re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
+
+
+def test_the_table_of_settings_gives_settings_with_their_defaults() -> None:
+    rows = re.findall(r"^\| `(separation|output)\.(\w+)` \| `(\w[^`]*)` \|", PAGES["README.md"], re.MULTILINE)
+    assert len(rows) >= 6
+    for part, name, default in rows:
+        value = getattr(getattr(config.Settings(), part), name)
+        assert default == ("all" if value == () else str(value)), f"{part}.{name}"
+
+
+def test_the_drop_that_is_drawn_has_the_names_of_a_drop() -> None:
+    (drawn,) = (code for code in blocks("text") if "Vocals.wav" in code)
+    assert {"stems", "dry", "mix", IMPORT_SCRIPT, MANIFEST} <= set(re.findall(r"^  ([\w.]+)", drawn, re.MULTILINE))
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    named = {name for text in PAGES.values() for name in re.findall(r"`((?:bridge|tests|presets)/[\w/.-]+)`", text)}
+    named |= set(re.findall(r"\]\(([\w.-]+)\)", "".join(PAGES.values())))
+    assert not [name for name in sorted(named) if not (ROOT / name).exists()]
+
+
+def test_the_torch_that_is_named_is_the_one_that_is_tested() -> None:
+    (pinned,) = re.findall(r"^(torch==\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"torch==[\w.]+", PAGES["README.md"])) == {pinned}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the line for Linux and macOS")
+def test_the_install_line_makes_a_command_that_runs(tmp_path: Path) -> None:
+    """Run as it stands in a copy of the checkout; the libraries are lent by this environment, so that none is fetched."""
+    skip = shutil.ignore_patterns(".*", "out", "dist", "build", "__pycache__", "shared", "tests", "benchmarks")
+    shutil.copytree(ROOT, tmp_path / "copy", ignore=skip)
+    (line,) = (line for code in blocks("sh") for line in code.splitlines() if not line.startswith("#"))
+    lent = sysconfig.get_path("purelib")
+    settings = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PYTHONPATH": lent}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-ec", f"{line}\nstem-bridge --version"],
+        cwd=tmp_path / "copy",
+        env={**os.environ, **settings, "PATH": path},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("stem-bridge ")
