@@ -94,7 +94,7 @@ def test_the_torch_that_is_named_is_the_one_that_is_tested() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="the line for Linux and macOS")
 def test_the_install_line_makes_a_command_that_runs(tmp_path: Path) -> None:
-    """Run as it stands in a copy of the checkout; the libraries are lent by this environment, so that none is fetched."""
+    """Run as it stands, in a copy of the checkout; this environment lends the libraries, so that none is fetched."""
     skip = shutil.ignore_patterns(".*", "out", "dist", "build", "__pycache__", "shared", "tests", "benchmarks")
     shutil.copytree(ROOT, tmp_path / "copy", ignore=skip)
     (line,) = (line for code in blocks("sh") for line in code.splitlines() if not line.startswith("#"))
