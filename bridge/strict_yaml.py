@@ -18,7 +18,7 @@ import yaml
 
 from bridge.errors import BridgeError
 
-__all__ = ["Node", "Scalar", "Source", "load"]
+__all__ = ["MAX_BYTES", "Node", "Scalar", "Source", "load"]
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16

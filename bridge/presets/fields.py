@@ -10,7 +10,7 @@ from typing import Literal
 from bridge.near import did_you_mean
 from bridge.strict_yaml import Node
 
-__all__ = ["Field", "Value", "check", "choice", "entries", "flag", "number", "read", "text"]
+__all__ = ["Field", "Value", "check", "choice", "entries", "flag", "number", "read", "string"]
 
 Value = bool | float | str
 
@@ -62,7 +62,7 @@ def choice(choices: tuple[str, ...], description: str, *, default: str | None = 
     return Field("choice", description, default, required, choices=choices)
 
 
-def text(pattern: str, description: str, *, default: str | None = None, required: bool = False) -> Field:
+def string(pattern: str, description: str, *, default: str | None = None, required: bool = False) -> Field:
     """Make a text that matches `pattern` whole."""
     return Field("text", description, default, required, pattern=pattern)
 
@@ -128,6 +128,8 @@ def _wanted(field: Field) -> str:
 def _hint(node: Node, field: Field) -> str:
     if field.kind == "number" and isinstance(node.value, str) and NOTE_VALUE.fullmatch(node.value):
         return "note values need a tempo, which presets do not have yet; give the time in seconds"
+    if field.kind == "text" and isinstance(node.value, bool | int | float):
+        return "put it in quotes to make it a text"
     if node.value is None:
         return "give a value; a value that begins with '#' needs quotes: \"#d1495b\""
     return (isinstance(node.value, str) and did_you_mean(node.value, field.choices)) or field.description

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,8 @@ def find(name_or_path: str, folders: Sequence[Path] = ()) -> Preset:
 
     Raises PresetError, with the nearest name when there is none of this one.
     """
-    path = Path(name_or_path).expanduser()
+    home = name_or_path.startswith(("~/", "~\\"))
+    path = Path(name_or_path).expanduser() if home else Path(name_or_path)
     if path.suffix.lower() in _ENDINGS or path.name != name_or_path:
         return load(path)
     by_name = {file.stem.casefold(): file for file, _ in reversed(list(_files(folders)))}
@@ -63,7 +65,7 @@ def entries(folders: Sequence[Path] = ()) -> list[Entry]:
 
 def template(name: str) -> str:
     """Write a commented preset to begin with; it loads as it is."""
-    return _TEMPLATE.format(name=name)
+    return _TEMPLATE.format(name=json.dumps(name, ensure_ascii=False))
 
 
 def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, bool]]:

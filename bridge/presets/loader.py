@@ -14,22 +14,24 @@ from bridge.domain.stems import complement_name
 from bridge.errors import PresetError
 from bridge.near import did_you_mean
 from bridge.presets.catalog import EFFECTS, REFUSED, STEP_FIELDS
-from bridge.presets.fields import Value, check, choice, entries, flag, number, read, text
+from bridge.presets.fields import Value, check, choice, entries, flag, number, read, string
 from bridge.strict_yaml import Node
 
 __all__ = ["BUS_FIELDS", "OUTPUT_FIELDS", "PRESET_FIELDS", "SEND_FIELDS", "STEMS", "STEM_FIELDS", "load", "parse"]
 
 _SOURCES = ("drums", "bass", "other", "vocals", "guitar", "piano")
+MOST_EFFECTS = 100
+
 STEMS = (*_SOURCES, *(complement_name(source) for source in _SOURCES), "residual")
 """Names a stem can have; a preset may name any of them, and '*'."""
 
 _WORD = r"[^\x00-\x1f\x7f]{1,100}"
-_FX = text(_WORD, "Name of an effect in REAPER, such as ReaComp.")
+_FX = string(_WORD, "Name of an effect in REAPER, such as ReaComp.")
 
 PRESET_FIELDS = {
     "version": number(1, 1, "", "Version of this format: 1.", required=True),
-    "name": text(_WORD, "The name of the file, without its ending."),
-    "description": text(r"(?s).{0,1000}", "What the preset does, for people.", default=""),
+    "name": string(r"(?s).+", "The name of the file, without its ending."),
+    "description": string(r"(?s).{0,1000}", "What the preset does, for people.", default=""),
 }
 STEM_FIELDS = {
     "reference_lufs": number(-50, 0, "LUFS", "The chain hears the stem at this loudness; its level is restored after."),
@@ -37,15 +39,15 @@ STEM_FIELDS = {
     "gain_db": number(-80, 24, "dB", "Session fader; never printed.", default=0),
     "pan": number(-1, 1, "", "Session pan, -1 left to 1 right; never printed.", default=0),
     "mute": flag("Session mute; never printed."),
-    "bus": text(_WORD, "A bus declared under 'buses'; without one, the master."),
+    "bus": string(_WORD, "A bus declared under 'buses'; without one, the master."),
 }
 BUS_FIELDS = {
-    "color": text(r"#[0-9a-fA-F]{6}", 'Colour of the track, as "#rrggbb" in quotes.'),
+    "color": string(r"#[0-9a-fA-F]{6}", 'Colour of the track, as "#rrggbb" in quotes.'),
     "gain_db": number(-80, 24, "dB", "Fader of the bus.", default=0),
 }
 SEND_FIELDS = {
-    "from": text(_WORD, "The bus that sends.", required=True),
-    "to": text(_WORD, "The bus that receives; it needs reaper_fx.", required=True),
+    "from": string(_WORD, "The bus that sends.", required=True),
+    "to": string(_WORD, "The bus that receives; it needs reaper_fx.", required=True),
     "level_db": number(-80, 24, "dB", "Level of the send.", default=0),
 }
 OUTPUT_FIELDS = {
@@ -60,8 +62,8 @@ def load(path: Path) -> Preset:
     try:
         with path.open("rb") as file:
             data = file.read(strict_yaml.MAX_BYTES + 1)
-    except OSError as exc:
-        reason = exc.strerror or "not readable"
+    except (OSError, ValueError) as exc:
+        reason = (isinstance(exc, OSError) and exc.strerror) or str(exc)
         raise PresetError(f"the preset {path} cannot be read: {reason}", hint="check the path", path=path) from exc
     return parse(data, name=path.stem, path=path)
 
@@ -106,6 +108,8 @@ def _stem(node: Node, name: str, buses: Mapping[str, Bus]) -> StemPreset:
     if "bus" in values and values["bus"] not in buses:
         raise _no_bus(parts["bus"], str(values["bus"]), buses)
     chain = _chain(parts["chain"], "chain") if "chain" in parts else ()
+    if _count(chain) > MOST_EFFECTS:
+        raise parts["chain"].fail(f"more than {MOST_EFFECTS} effects on one stem", "take some out")
     return StemPreset(chain=chain, **values)  # type: ignore[arg-type]  # checked by STEM_FIELDS
 
 
@@ -119,6 +123,10 @@ def _items(node: Node, what: str) -> Sequence[Node]:
 
 def _chain(node: Node, what: str) -> Chain:
     return tuple(_step(step) for step in _items(node, what))
+
+
+def _count(chain: Chain) -> int:
+    return sum(sum(map(_count, step.branches)) if isinstance(step, Parallel) else 1 for step in chain)
 
 
 def _step(node: Node) -> Effect | Parallel:

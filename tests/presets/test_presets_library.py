@@ -39,6 +39,13 @@ def test_a_preset_is_found_by_path(tmp_path: Path) -> None:
     assert find(str(path)).name == "deep"
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "~nobody", "a\0b", "a\0.yaml", "no/such", "x" * 5000, "con", "{}"])
+def test_any_name_that_is_no_preset_is_a_preset_error(name: str) -> None:
+    with pytest.raises(PresetError) as caught:
+        find(name)
+    assert caught.value.hint
+
+
 def test_an_unknown_name_brings_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(PresetError) as caught:
         find("vocal-aire", [tmp_path / "not there"])
@@ -57,7 +64,8 @@ def test_a_broken_preset_is_listed_with_its_fault(tmp_path: Path) -> None:
 
 
 def test_the_template_loads_as_it_is_and_with_its_examples_switched_on() -> None:
-    assert parse(template("mine"), name="mine").name == "mine"
+    for name in ("mine", 'a: "b" #{c}', "on", "2024", "Übung 🎤"):
+        assert parse(template(name), name=name).name == name
     examples = re.sub(r"^      # ", "      ", template("mine"), flags=re.MULTILINE)
     assert len(parse(examples, name="mine").stems["vocals"].chain) == 6
 

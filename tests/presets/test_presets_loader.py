@@ -114,6 +114,13 @@ def step(text: str) -> str:
         (step("parallel: []"), 5, "no branch", "[]"),
         (step("parallel: [Gain: {gain_db: 1}]"), 5, "must be a list", ""),
         (step("[]"), 5, "must be a map", ""),
+        (
+            step("Invert: {}\n      - parallel: [[" + "{Invert: }, " * 60 + "], [" + "{Invert: }, " * 60 + "]]"),
+            4,
+            "100",
+            "",
+        ),
+        ("version: 1\nstems:\n  vocals: {bus: 1}", 3, "the number 1", "quotes"),
         ("version: 1\nstems: {vocals: {chain: {Invert: {}}}}", 2, "must be a list", ""),
     ],
 )
