@@ -219,4 +219,5 @@ def _bars(last: str) -> RichProgress:
         TextColumn(last, markup=False),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,  # results go to stdout, also where only stderr is a terminal
     )
