@@ -101,9 +101,7 @@ def _plugin(effect: Effect, sample_rate: int, *, reset: bool) -> _Process:
     try:
         plugin = getattr(pedalboard, effect.name)(**values)
     except (TypeError, ValueError) as exc:
-        raise PresetError(
-            f"{effect.name} does not take {values}: {exc}", hint="see: stem-bridge presets schema"
-        ) from exc
+        raise PresetError(f"{effect.name} does not take {values}: {exc}", hint=_SEE_SCHEMA) from exc
 
     def process(block: FloatArray) -> FloatArray:
         try:

@@ -1,4 +1,4 @@
-"""From YAML to a validated graph, and the catalog of effects as data. Knows no pedalboard; the only importer of yaml.
+"""From YAML to a validated graph, and the catalog of effects as data. Knows no pedalboard.
 
-Doors: `catalog` (effects, parameters, ranges), `loader` (text to Preset), `library` (find, list, new).
+Doors: `catalog` (effects, parameters, ranges), `loader` (text to Preset), `library` (find, list, schema, new).
 """

@@ -34,7 +34,12 @@ PRESET_FIELDS = {
     "description": string(r"(?s).{0,1000}", "What the preset does, for people.", default=""),
 }
 STEM_FIELDS = {
-    "reference_lufs": number(-50, 0, "LUFS", "The chain hears the stem at this loudness; its level is restored after."),
+    "reference_lufs": number(
+        -50,
+        0,
+        "LUFS",
+        "The chain hears the stem at this loudness: thresholds and ceilings count there. Restored after.",
+    ),
     "tail": number(0, 60, "s", "How long the chain may ring on after the end.", default="auto", words=("auto",)),
     "gain_db": number(-80, 24, "dB", "Session fader; never printed.", default=0),
     "pan": number(-1, 1, "", "Session pan, -1 left to 1 right; never printed.", default=0),
