@@ -33,7 +33,8 @@ _INSTALL = {
 def decode(path: Path, header: Header, work: Path) -> Path:
     """Decode a complete sound file block by block into a new file in `work`, which the caller removes.
 
-    Raises ReadError when it does not decode to its end, or is longer than the limit; NoSpaceError, DestinationError.
+    Raises ReadError when it does not decode to the end, or is longer than the limit; NoSpaceError, DestinationError. An
+    MP3 that never said its length and was cut between two of its frames cannot be told from a whole one.
     """
     target = work / f"decoded-{uuid.uuid4().hex}.wav"
     if header.format is not None and header.format.container == "M4A":
@@ -54,11 +55,9 @@ def decode(path: Path, header: Header, work: Path) -> Path:
                 if writer.frames > limit:
                     raise ReadError(f"{path.name} is longer than 6 hours.", hint="Split it.", path=path)
             if not writer.frames or (expected is not None and writer.frames != expected):
-                raise ReadError(
-                    f"{path.name} is cut short: {expected} frames are announced, {writer.frames} decode.",
-                    hint="Copy or render it again.",
-                    path=path,
-                )
+                announced = "sound" if expected is None else f"{expected} frames"
+                message = f"{path.name} is cut short: it announces {announced}, {writer.frames} frames decode."
+                raise ReadError(message, hint="Copy or render it again.", path=path)
     return target
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import soundfile
 
+from bridge.audio.containers.mpeg import counted_header
 from bridge.audio.header import Header
 from bridge.errors import ReadError
 
@@ -26,15 +27,22 @@ def open_library(path: Path, header: Header, *, as_stream: bool = False) -> Any:
     """Open a complete sound file with libsndfile, as a stream when it is to be read only once in order.
 
     Returns a `soundfile.SoundFile`. A WAV or RF64 whose chunks libsndfile cannot follow (it knows no pad bytes in RF64,
-    and no missing ones in WAV) is read from where our own parser found its sound. Raises ReadError.
+    and no missing ones in WAV) is read from where our own parser found its sound; an MP3 that does not say its length
+    is given one. Raises ReadError.
     """
+    shape = header.format
     try:
+        if shape is not None and shape.container == "MP3" and shape.frames == 0:
+            prefix = counted_header(path, header.data_offset)
+            return _Inside(_Window(path, header.data_offset, header.data_bytes, prefix), as_stream)
         return (_Stream if as_stream else soundfile.SoundFile)(library_name(path))
     except (soundfile.SoundFileError, TypeError) as exc:  # TypeError: a name that ends in .raw
-        if header.format is None or header.format.container not in ("WAV", "RF64"):
+        if shape is None or shape.container not in ("WAV", "RF64"):
             reason = exc.error_string if isinstance(exc, soundfile.LibsndfileError) else str(exc)
             raise ReadError(f"{path.name} cannot be decoded: {reason}", hint=_HINT, path=path) from exc
-    return _Samples(path, header)
+    window = _Window(path, header.data_offset, header.data_bytes)
+    raw = {"format": "RAW", "subtype": shape.subtype, "endian": "LITTLE"}
+    return _Inside(window, as_stream, samplerate=shape.sample_rate, channels=shape.channels, **raw)
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -44,21 +52,20 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no ty
         return False
 
 
-class _Samples(soundfile.SoundFile):  # type: ignore[misc]
-    """The bare samples inside a file."""
+class _Inside(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file inside another file."""
 
-    def __init__(self, path: Path, header: Header) -> None:
-        shape = header.format
-        assert shape is not None
-        self._window = _Window(path, header.data_offset, header.data_bytes)
-        super().__init__(
-            self._window,
-            samplerate=shape.sample_rate,
-            channels=shape.channels,
-            format="RAW",
-            subtype=shape.subtype,
-            endian="LITTLE",
-        )
+    def __init__(self, window: _Window, as_stream: bool, **raw: Any) -> None:
+        self._window = window
+        self._as_stream = as_stream
+        try:
+            super().__init__(window, **raw)
+        except soundfile.SoundFileError:
+            window.close()
+            raise
+
+    def seekable(self) -> bool:
+        return not self._as_stream
 
     def close(self) -> None:
         super().close()
@@ -66,12 +73,13 @@ class _Samples(soundfile.SoundFile):  # type: ignore[misc]
 
 
 class _Window(io.RawIOBase):
-    """A stretch of a file, read as a file of its own."""
+    """A stretch of a file, after some bytes of our own, read as a file of its own."""
 
-    def __init__(self, path: Path, offset: int, size: int) -> None:
+    def __init__(self, path: Path, offset: int, size: int, prefix: bytes = b"") -> None:
         self._file = path.open("rb", buffering=0)
-        self._offset = offset
-        self._size = size
+        self._offset = offset - len(prefix)
+        self._size = size + len(prefix)
+        self._prefix = prefix
         self._position = 0
 
     def readable(self) -> bool:
@@ -89,11 +97,17 @@ class _Window(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any, /) -> int:
-        room = memoryview(buffer).cast("B")[: max(0, self._size - self._position)]
+        room = memoryview(buffer).cast("B")
+        own = self._prefix[self._position : self._position + len(room)]
+        room[: len(own)] = own
+        self._position += len(own)
+        rest = room[len(own) : len(own) + max(0, self._size - self._position)]
+        if not rest:
+            return len(own)
         self._file.seek(self._offset + self._position)
-        count = self._file.readinto(room) or 0
+        count = self._file.readinto(rest) or 0
         self._position += count
-        return count
+        return len(own) + count
 
     def close(self) -> None:
         self._file.close()

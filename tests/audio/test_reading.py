@@ -121,6 +121,20 @@ def test_a_flac_without_a_length_is_read_whole(tmp_path: Path) -> None:
         np.testing.assert_array_equal(sound.read(0, 50_000), (values / 2.0**31).astype(np.float32))
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (48000, 1), (22050, 2)])
+def test_an_mp3_without_a_length_is_read_whole(tmp_path: Path, rate: int, channels: int) -> None:
+    tone = sine(sample_rate=rate, channels=channels, seconds=2.5)
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, tone.T, rate)
+    content = path.read_bytes()
+    assert b"Xing" in content[:64]
+    second = content.index(content[:2], 4)  # the first MPEG frame is the Xing header
+    path.write_bytes(content[second:] + b"TAG" + bytes(125))
+    with open_sound(path, tmp_path) as sound:
+        assert 0 <= sound.format.frames - tone.shape[1] < 3 * 1152
+        assert scan(sound).levels.rms_db == pytest.approx(-15.0, abs=0.3)
+
+
 @pytest.mark.parametrize(("container", "blank"), [("FLAC", False), ("FLAC", True), ("MP3", False), ("OGG", False)])
 def test_half_of_a_compressed_file_is_never_taken_for_a_whole_one(tmp_path: Path, container: str, blank: bool) -> None:
     work = tmp_path / "work"

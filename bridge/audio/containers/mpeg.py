@@ -1,13 +1,14 @@
-"""MP3: has no mark of its end, so its length is an estimate and only decoding tells whether it is whole."""
+"""MP3: has no mark of its end; only decoding tells whether it is whole, and only where a Xing header says how long."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bridge.audio.containers.source import Header, Source
 from bridge.domain.render import AudioFormat
 
-__all__ = ["parse", "tag_bytes"]
+__all__ = ["counted_header", "parse", "tag_bytes"]
 
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KILOBITS = {
@@ -16,6 +17,7 @@ _KILOBITS = {
 }
 """By 'is MPEG 1'."""
 _SEARCH_BYTES = 1 << 16
+_LARGEST_BITS_INDEX = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def tag_bytes(head: bytes) -> int:
 def parse(source: Source, start: int) -> Header | None:
     """Judge a file as MP3 from `start` on, the end of its tag; None when it is none. Raises ReadError past the limits.
 
-    The length comes from the Xing header, else from the size at the bit rate of the first frame.
+    The length comes from the Xing header (and counts the encoder's padding), else it is unknown.
     """
     first = _find(source, start)
     if first is None:
@@ -50,10 +52,39 @@ def parse(source: Source, start: int) -> Header | None:
     source.check_shape(frame.sample_rate, frame.channels)
     present = source.size - offset
     count = _stated_count(source.at(offset + frame.information, 12))
-    frames = frame.frames * (present // frame.size if count is None else count)
+    frames = frame.frames * count
     source.check_length(frames, frame.sample_rate)
     shape = AudioFormat(frame.sample_rate, frame.channels, frames, "MPEG_LAYER_III", "MP3")
-    return Header("complete", "", shape, offset, present)
+    notice = "" if frames else "its header does not say how long it is"
+    return Header("complete", notice, shape, offset, present)
+
+
+def counted_header(path: Path, start: int) -> bytes:
+    """Return a Xing header for an MP3 that has none: counts the MPEG frames from byte `start` by walking all of them.
+
+    Decoders only guess the length without one, and libsndfile stops where it guessed. Raises ReadError when the last
+    frame is cut short.
+    """
+    with path.open("rb") as file:
+        source = Source(file, path.stat().st_size, path)
+        position, count = start, 0
+        while True:
+            frame = _frame(source.at(position, 4))
+            if frame is None:
+                found = _find(source, position)
+                if found is None:
+                    break
+                position, frame = found
+            count, position = count + 1, position + frame.size
+        if position > source.size:
+            raise source.refusal("is cut short: it ends inside a frame.", "Copy or render it again.")
+        head = bytearray(source.at(start, 4))
+    head[1] |= 1  # no checksum
+    head[2] = _LARGEST_BITS_INDEX << 4 | head[2] & 0x0C  # room for the header at every rate
+    frame = _frame(bytes(head))
+    assert frame is not None
+    stated = b"Xing" + (1).to_bytes(4, "big") + count.to_bytes(4, "big")
+    return (bytes(head).ljust(frame.information, b"\0") + stated).ljust(frame.size, b"\0")
 
 
 def _find(source: Source, start: int) -> tuple[int, _Frame] | None:
@@ -87,7 +118,7 @@ def _frame(head: bytes) -> _Frame | None:
     return _Frame(sample_rate, channels, frames, size, 4 + side)
 
 
-def _stated_count(content: bytes) -> int | None:
-    if len(content) == 12 and content[:4] in (b"Xing", b"Info") and content[7] & 1:
-        return int.from_bytes(content[8:12], "big")
-    return None
+def _stated_count(content: bytes) -> int:
+    """Return the number of MPEG frames that a Xing or Info header states, 0 where it does not."""
+    stated = len(content) == 12 and content[:4] in (b"Xing", b"Info") and content[7] & 1
+    return int.from_bytes(content[8:12], "big") if stated else 0

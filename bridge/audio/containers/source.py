@@ -30,8 +30,8 @@ class Header:
     reason: str
     """Why it is not complete, one line; of a complete file a notice, or empty."""
     format: AudioFormat | None
-    """None where the container does not get as far as saying it. `frames` is 0 where only decoding can tell (FLAC
-    without a length), and an estimate for MP3 and M4A."""
+    """None where the container does not get as far as saying it. `frames` is 0 where only decoding can tell (FLAC and
+    MP3 without a length), and counts the encoder's padding for MP3 and M4A."""
     data_offset: int = 0
     """First byte of the sound."""
     data_bytes: int = 0
