@@ -97,7 +97,7 @@ def check_all(config: Path | None) -> Iterator[Finding]:
     yield from _check_models(settings)
     yield from _check_presets(settings)
     for inbox in settings.inboxes:
-        yield check_folder("inbox", inbox.path)
+        yield check_folder("inbox", inbox.path, writes=False)
         yield check_folder("outbox", inbox.outbox)
     yield check_folder("temporary", Path(tempfile.gettempdir()))
 
@@ -145,26 +145,31 @@ def check_ffmpeg(found: str | None, system: str) -> Finding:
     return Finding("warn", "ffmpeg", "not found: M4A cannot be read (every other format can)", mend)
 
 
-def check_folder(role: str, folder: Path) -> Finding:
-    """Try what a drop needs: list, make a folder with a file in it, rename it, remove it."""
+def check_folder(role: str, folder: Path, *, writes: bool = True) -> Finding:
+    """Try what is done there: list it, and where it `writes` make a folder with a file in it, rename it, remove it."""
     subject = f"{role} folder"
     if not folder.is_dir():
         made = "mkdir" if os.name == "nt" else "mkdir -p"
         return Finding("fail", subject, f"{folder} is not there", f"{made} {shell(folder)}")
     try:
         next(folder.iterdir(), None)
-        with tempfile.TemporaryDirectory(prefix=".stem-bridge-doctor-", dir=folder) as made_here:
-            trial = Path(made_here) / "a"
-            trial.mkdir()
-            (trial / "file").write_bytes(b"1")
-            trial.rename(trial.with_name("b"))
+        if writes:
+            _try_writing(folder)
         free = shutil.disk_usage(folder).free
     except OSError as exc:
         return Finding("fail", subject, f"{folder} is blocked: {exc.strerror}", _unblock(folder, exc))
-    if free < _LITTLE_SPACE_BYTES:
+    if writes and free < _LITTLE_SPACE_BYTES:
         message = f"{folder}: only {format_bytes(free)} are free"
         return Finding("warn", subject, message, "free some space: a five-minute song needs about 2 GB for a while")
     return Finding("ok", subject, f"{folder}, {format_bytes(free)} free")
+
+
+def _try_writing(folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=".stem-bridge-doctor-", dir=folder) as made_here:
+        trial = Path(made_here) / "a"
+        trial.mkdir()
+        (trial / "file").write_bytes(b"1")
+        trial.rename(trial.with_name("b"))
 
 
 def _check_sound_libraries() -> Finding:
@@ -180,25 +185,19 @@ def _check_sound_libraries() -> Finding:
 def _check_models(settings: Settings) -> Iterator[Finding]:
     """Read the weights of every model that the settings name, and of the bundled one, in full."""
     from bridge.models.registry import find
-    from bridge.models.weights import verify
+    from bridge.models.weights import locate, verify
 
+    folders = settings.models.folders
     wanted = [inbox.model for inbox in settings.inboxes] or ["htdemucs"]
     for name in dict.fromkeys([*wanted, "htdemucs_mini"]):
-        subject = f"model {name}"
         try:
-            statuses = verify(find(name, settings.models.folders), settings.models.folders)
+            model = find(name, folders)
+            verify(model, folders)
+            paths = locate(model, folders)
         except BridgeError as exc:
-            yield _fault(subject, exc)
-            continue
-        mend = f"stem-bridge models pull {name}"
-        if name == "htdemucs_mini":
-            mend = f"{_pip()} install --force-reinstall --no-deps stem-bridge"
-        bad = [one for one in statuses if one.state != "ready"]
-        if not bad:
-            yield Finding("ok", subject, f"{len(statuses)} weight file(s), checksums right")
-        for one in bad:
-            trouble = "not on this computer yet" if one.state == "missing" else f"its checksum is wrong: {one.actual}"
-            yield Finding("fail", subject, f"{one.path or one.member.file}: {trouble}", mend)
+            yield _fault(f"model {name}", exc)
+        else:
+            yield Finding("ok", f"model {name}", f"{len(paths)} weight file(s), checksums right")
 
 
 def _check_presets(settings: Settings) -> Iterator[Finding]:

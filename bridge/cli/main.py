@@ -46,9 +46,6 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except BridgeError as exc:
         output.error(exc)
         sys.exit(2 if isinstance(exc, SetupError) else 1)
-    except KeyboardInterrupt:
-        output.say("Interrupted.")
-        sys.exit(130)
 
 
 def _version(wanted: bool) -> None:

@@ -38,7 +38,8 @@ class Feedback:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return
+        if kind is KeyboardInterrupt:
+            self.say("Interrupted. The render under way left nothing behind.")
 
     def start(self, render: Path, number: int, of: int) -> None:
         """A render is begun, the `number`-th `of` all."""
@@ -119,6 +120,7 @@ class Bars(Feedback):
     ) -> None:
         self._clear()
         self._bars.stop()
+        super().__exit__(kind, value, trace)
 
     def start(self, render: Path, number: int, of: int) -> None:
         self._clear()
