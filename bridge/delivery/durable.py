@@ -33,18 +33,18 @@ def disk_errors(doing: str, path: Path) -> Iterator[None]:
 
 
 def _in_words(doing: str, path: Path, exc: OSError) -> BridgeError:
-    message = f"Cannot {doing} {path}: {(exc.strerror or str(exc)).lower()}"
+    message = f"Cannot {doing} {path}: {(exc.strerror or str(exc)).lower()}."
     if exc.errno in _FULL:
-        hint = "Free some space on that disk, or choose another outbox (-o)"
+        hint = "Free some space on that disk, or choose another outbox (--outbox)."
         return NoSpaceError(message, hint=hint, path=path)
     if exc.errno in (errno.ENOTDIR, errno.EEXIST):
-        hint = "A file stands where a folder must be: move it away, or choose another outbox (-o)"
+        hint = "A file stands where a folder must be: move it away, or choose another outbox (--outbox)."
     elif exc.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        hint = "Allow writing to that folder, or choose another outbox (-o)"
+        hint = "Allow writing to that folder, or choose another outbox (--outbox)."
     elif exc.errno == errno.ENAMETOOLONG:
-        hint = "Choose an outbox with a shorter path (-o)"
+        hint = "Choose an outbox with a shorter path (--outbox)."
     else:
-        hint = "Check that the disk is connected and in order, or choose another outbox (-o)"
+        hint = "Check that the disk is connected and in order, or choose another outbox (--outbox)."
     return DestinationError(message, hint=hint, path=path)
 
 

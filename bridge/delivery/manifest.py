@@ -105,10 +105,10 @@ def read(path: Path) -> Manifest:
     except ValueError as exc:
         raise _not_a_manifest(path, f"it is no JSON: {exc}") from exc
     version = content.get("version") if isinstance(content, dict) else None
-    if version != VERSION:
+    if version is True or version != VERSION:
         raise DeliveryError(
-            f"{path} has version {version!r}; this program knows version {VERSION}",
-            hint="Use the Stem Bridge that made this drop, or a newer one",
+            f"{path} has version {version!r}; this program knows version {VERSION}.",
+            hint="Use the Stem Bridge that made this drop, or a newer one.",
             path=path,
         )
     try:
@@ -128,7 +128,7 @@ def _open_plain(path: str, flags: int) -> int:
 
 
 def _not_a_manifest(path: Path, why: str) -> DeliveryError:
-    return DeliveryError(f"{path} is not a drop's manifest: {why}", hint="Name the folder of a drop", path=path)
+    return DeliveryError(f"{path} is not a drop's manifest: {why}.", hint="Name the folder of a drop.", path=path)
 
 
 def sha256_of(path: Path) -> str:

@@ -76,8 +76,8 @@ def check_length(path: Path, *, limit: int = PATH_LIMIT) -> None:
     length = path_length(str(path))
     if length > limit:
         raise DeliveryError(
-            f"A path of the drop would be {length} characters long, more than {limit}: {path}",
-            hint="Choose an outbox with a shorter path (-o)",
+            f"A path of the drop would be {length} characters long, more than {limit}: {path}.",
+            hint="Choose an outbox with a shorter path (--outbox).",
             path=path,
         )
 

@@ -97,11 +97,11 @@ def _subtype(output: OutputOptions, source: AudioFormat) -> Subtype:
 def _check_capacity(container: Container, subtype: Subtype, source: AudioFormat) -> None:
     if container == "FLAC" and source.channels > _FLAC_CHANNELS:
         raise DeliveryError(
-            f"FLAC holds {_FLAC_CHANNELS} channels at the most; this render has {source.channels}",
-            hint="Choose the format wav",
+            f"FLAC holds {_FLAC_CHANNELS} channels at the most; this render has {source.channels}.",
+            hint="Choose the format wav.",
         )
     if container == "AIFF" and source.frames * source.channels * _BYTES[subtype] > _AIFF_BYTES:
-        raise DeliveryError("AIFF holds 4 GB at the most; these stems are larger", hint="Choose the format wav")
+        raise DeliveryError("AIFF holds 4 GB at the most; these stems are larger.", hint="Choose the format wav.")
 
 
 def _labels(stems: Sequence[str]) -> dict[str, str]:

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bridge.delivery.durable import disk_errors, fsync_folder, remove_tree
+from bridge.delivery.durable import disk_errors, fsync_folder
 from bridge.delivery.manifest import verify
 from bridge.delivery.names import safe_name, unique_name
+from bridge.delivery.stage import discard_stage
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
 from bridge.errors import DeliveryError
 
@@ -38,8 +39,9 @@ def publish(
     """
     if problems := verify(staged.folder, hashes=False):
         raise DeliveryError(
-            f"The staged folder is not complete: {problems[0]}", hint="Run the job again", path=staged.folder
+            f"The staged folder is not complete: {problems[0]}.", hint="Run the job again.", path=staged.folder
         )
+    place = _place(staged.folder)
     wanted = safe_name(staged.name)
     refused: set[str] = set()
     with disk_errors("deliver to", staged.outbox):
@@ -54,7 +56,7 @@ def publish(
                     raise
                 refused.add(folder.name)
         fsync_folder(staged.outbox)
-    _leave_staging(staged.folder)
+    discard_stage(staged.outbox, place.name)
     return Drop(folder=folder, import_script=folder / IMPORT_SCRIPT, manifest=folder / MANIFEST)
 
 
@@ -71,18 +73,11 @@ def _rename(source: Path, target: Path, rename: Callable[[Path, Path], None], sl
 
 def discard(staged: Staged | Path) -> None:
     """Remove a staged folder that will not be published; quiet when it is gone already."""
-    folder = staged.folder if isinstance(staged, Staged) else staged
+    place = _place(staged.folder if isinstance(staged, Staged) else staged)
+    discard_stage(place.parent.parent, place.name)
+
+
+def _place(folder: Path) -> Path:
     if folder.parent.parent.name != STAGING:
         raise ValueError(f"not a staged folder: {folder}")
-    remove_tree(folder.parent)
-    _leave_staging(folder)
-
-
-def _leave_staging(folder: Path) -> None:
-    """Take away the job's empty place, and the staging folder when no other job is in it."""
-    for place in (folder.parent, folder.parent.parent):
-        try:
-            place.rmdir()
-        except OSError:
-            # Another job is at work there.
-            return
+    return folder.parent

@@ -40,8 +40,8 @@ class Stage:
             free_bytes = shutil.disk_usage(self._outbox).free
         if need_bytes > free_bytes:
             raise NoSpaceError(
-                f"This job needs {format_bytes(need_bytes)} in {self._outbox}, {format_bytes(free_bytes)} are free",
-                hint="Free some space on that disk, or choose another outbox (-o)",
+                f"This job needs {format_bytes(need_bytes)} in {self._outbox}, {format_bytes(free_bytes)} are free.",
+                hint="Free some space on that disk, or choose another outbox (--outbox).",
                 path=self._outbox,
             )
 
@@ -128,8 +128,8 @@ def _check_is_ours(outbox: Path, staging: Path) -> None:
     """A link or a mount would lead the drop to another disk, from where it cannot be renamed into the outbox."""
     if staging.is_symlink() or staging.stat().st_dev != outbox.stat().st_dev:
         raise DestinationError(
-            f"{staging} does not lie on the outbox's own disk",
-            hint=f"Remove {staging}; it is made anew",
+            f"{staging} does not lie on the outbox's own disk.",
+            hint=f"Remove {staging}; it is made anew.",
             path=staging,
         )
 

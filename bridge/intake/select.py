@@ -85,15 +85,15 @@ def _look(path: Path, *, recursive: bool) -> list[Path]:
             return _look_into(real, recursive=recursive)
     except FileNotFoundError as exc:
         what = "leads to nothing" if path.is_symlink() else "is not there"
-        raise ReadError(f"{path} {what}", hint="Check the name and the folder", path=path) from exc
+        raise ReadError(f"{path} {what}.", hint="Check the name and the folder.", path=path) from exc
     except (OSError, RuntimeError, ValueError) as exc:
         # RuntimeError: a loop of links. ValueError: no name at all.
         reason = getattr(exc, "strerror", None) or str(exc)
         raise ReadError(
-            f"{path!s} cannot be looked at: {reason.lower()}", hint="Check its name and its permissions", path=path
+            f"{path!s} cannot be looked at: {reason.lower()}.", hint="Check its name and its permissions.", path=path
         ) from exc
     if not stat.S_ISREG(mode):
-        raise ReadError(f"{path} is no plain file", hint="Name a sound file or a folder", path=path)
+        raise ReadError(f"{path} is no plain file.", hint="Name a sound file or a folder.", path=path)
     return [real]
 
 
@@ -101,14 +101,14 @@ def _look_into(folder: Path, *, recursive: bool) -> list[Path]:
     drop = next((one for one in (folder, *folder.parents) if (one / MANIFEST).is_file()), None)
     if drop is not None:
         raise ReadError(
-            f"{folder} is part of a drop, not a folder of renders",
-            hint=f"To put other effects on its stems: stem-bridge apply PRESET '{drop}'",
+            f"{folder} is part of a drop, not a folder of renders.",
+            hint="To put other effects on its stems: stem-bridge apply PRESET DROP",
             path=folder,
         )
     found = list(_walk(folder, recursive=recursive))
     if not found:
-        below = "" if recursive else "; folders below it are not looked into"
-        raise ReadError(f"No sound files in {folder}", hint=f"Render into it, or name the files{below}", path=folder)
+        hint = "Render into it, or name the files." if recursive else "Folders below it count only with --recursive."
+        raise ReadError(f"No sound files in {folder}.", hint=hint, path=folder)
     return found
 
 

@@ -25,7 +25,7 @@ _FICLONE = 0x40049409
 """Linux: let one file share the other's blocks (btrfs, XFS, bcachefs)."""
 _PLAIN_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _FULL = {errno.ENOSPC, errno.EFBIG, *([errno.EDQUOT] if hasattr(errno, "EDQUOT") else [])}
-_HELD_STILL = "Wait until the DAW has finished rendering, then try again"
+_HELD_STILL = "Wait until the DAW has finished rendering, then try again."
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _require_plain(path: Path, mode: int) -> None:
         return
     kinds = {stat.S_ISLNK: "a link", stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
     kind = next((words for is_kind, words in kinds.items() if is_kind(mode)), "a device")
-    raise ReadError(f"{path} is {kind}, not a sound file", hint="Name the sound file itself", path=path)
+    raise ReadError(f"{path} is {kind}, not a sound file.", hint="Name the sound file itself.", path=path)
 
 
 def _identity(status: os.stat_result) -> FileIdentity:
@@ -120,7 +120,7 @@ def _still_there(path: Path, then: os.stat_result) -> bool:
 
 
 def _changed(path: Path) -> RenderChangedError:
-    return RenderChangedError(f"{path.name} changed while it was read", hint=_HELD_STILL, path=path)
+    return RenderChangedError(f"{path.name} changed while it was read.", hint=_HELD_STILL, path=path)
 
 
 def _copy(path: Path, source: int, copy: Path, target: int, size: int) -> str:
@@ -174,8 +174,8 @@ def _require_space(copy: Path, size: int) -> None:
 
 def _no_space(copy: Path, size: int) -> NoSpaceError:
     return NoSpaceError(
-        f"The disk is too full for a copy of {format_bytes(size)} in {copy.parent}",
-        hint="Free some space on that disk, or choose another outbox (-o)",
+        f"The disk is too full for a copy of {format_bytes(size)} in {copy.parent}.",
+        hint="Free some space on that disk, or choose another outbox (--outbox).",
         path=copy.parent,
     )
 
@@ -187,19 +187,19 @@ def _reading(path: Path) -> Iterator[None]:
     except OSError as exc:
         raise _read_error(path, exc) from exc
     except ValueError as exc:
-        raise ReadError(f"{str(path)!r} is no file name: {exc}", hint="Check the name", path=path) from exc
+        raise ReadError(f"{str(path)!r} is no file name: {exc}.", hint="Check the name.", path=path) from exc
 
 
 def _read_error(path: Path, exc: OSError) -> BridgeError:
     if exc.errno == errno.ENOENT:
-        return ReadError(f"{path} is not there", hint="Check the name and the folder", path=path)
+        return ReadError(f"{path} is not there.", hint="Check the name and the folder.", path=path)
     if exc.errno in (errno.EACCES, errno.EPERM):
-        hint = "Allow reading it; where another program still holds it open, wait until that is done"
+        hint = "Allow reading it; where another program still holds it open, wait until that is done."
     elif exc.errno in (errno.ELOOP, errno.ENXIO):
         return _changed(path)
     else:
-        hint = "Check that the disk is connected and in order"
-    return ReadError(f"{path} cannot be read: {(exc.strerror or str(exc)).lower()}", hint=hint, path=path)
+        hint = "Check that the disk is connected and in order."
+    return ReadError(f"{path} cannot be read: {(exc.strerror or str(exc)).lower()}.", hint=hint, path=path)
 
 
 @contextmanager
@@ -210,7 +210,7 @@ def _writing(copy: Path, size: int) -> Iterator[None]:
         if exc.errno in _FULL:
             raise _no_space(copy, size) from exc
         raise DestinationError(
-            f"Cannot write {copy}: {(exc.strerror or str(exc)).lower()}",
-            hint="Check that the outbox is there and may be written to",
+            f"Cannot write {copy}: {(exc.strerror or str(exc)).lower()}.",
+            hint="Check that the outbox is there and may be written to.",
             path=copy,
         ) from exc
