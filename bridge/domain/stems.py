@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FloatArray", "StemBlock", "complement_name", "display_name"]
+__all__ = ["FloatArray", "StemBlock", "StemChoice", "complement_name", "display_name"]
 
 FloatArray = npt.NDArray[np.float32]
 """Sound: (channels, frames), float32, full scale +-1.0 but beyond is legal, C-contiguous."""
@@ -26,7 +26,19 @@ class StemBlock:
     @property
     def frames(self) -> int:
         """Length of the block, in frames."""
-        return next(iter(self.stems.values())).shape[1]
+        return int(next(iter(self.stems.values())).shape[1])
+
+
+@dataclass(frozen=True)
+class StemChoice:
+    """What the network must give and what the user gets; both in the model's order."""
+
+    computed: tuple[str, ...]
+    """Stems whose estimates are needed; no other is computed or stored."""
+    delivered: tuple[str, ...]
+    """Names of the dry stems that are handed on."""
+    complete: bool
+    """The delivered stems sum to the mix."""
 
 
 def complement_name(stem: str) -> str:

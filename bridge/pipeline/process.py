@@ -8,24 +8,28 @@ stems back from the FLOAT files of the pass before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from bridge.audio.chunks import Chunks, read_chunks
 from bridge.audio.header import require_complete
 from bridge.audio.read import Scan, Sound, open_sound, scan
 from bridge.delivery.plan import plan_drop
+from bridge.delivery.records import ModelRecord
 from bridge.delivery.reuse import open_reused
 from bridge.delivery.stage import open_stage
 from bridge.domain.drop import Staged
 from bridge.domain.events import Report
 from bridge.domain.job import Job
 from bridge.domain.render import Origin, Render
-from bridge.domain.stems import complement_name
+from bridge.domain.stems import StemBlock, StemChoice, complement_name
 from bridge.effects.graph import bind
+from bridge.errors import ReadError
 from bridge.intake.snapshot import Snapshot, take
 from bridge.models.registry import find
-from bridge.pipeline.handover import Outcome, hand_over
+from bridge.pipeline.handover import Outcome, hand_over, model_record
 from bridge.pipeline.progress import Cancel, Watch
 from bridge.pipeline.recording import Recording
 from bridge.separation.choice import choose_stems
@@ -45,37 +49,67 @@ def process(job: Job, report: Report, cancel: Cancel, separators: Callable[[Job]
     Same render, preset, model, options, device and versions give the same audio bit for bit.
     """
     watch = Watch(report, cancel)
-    model = find(job.separation.model, job.model_folders)
     with open_stage(job.outbox, job.id) as stage:
         snapshot = take(job.render, stage.work)
         watch.notice(require_complete(snapshot.path).reason)
         with ExitStack() as opened:
             mix = opened.enter_context(open_sound(snapshot.path, stage.work))
             render, scanned, chunks = _examine(job, snapshot, mix, watch)
-            source = mix.format
-            reused = opened.enter_context(open_reused(job.stems_from, stage.work)) if job.stems_from else None
-            choice = reused.choice if reused else choose_stems(model.stems, job.separation)
-            graph = bind(job.preset, choice.delivered, sample_rate=source.sample_rate, channels=source.channels)
+            source = opened.enter_context(_source_of_stems(job, mix, scanned, separators, stage.work))
+            graph = bind(
+                job.preset, source.choice.delivered, sample_rate=mix.format.sample_rate, channels=mix.format.channels
+            )
             plan = plan_drop(
                 name=job.name,
-                stems=choice.delivered,
+                stems=source.choice.delivered,
                 printed=graph.printed,
                 output=job.output,
-                source=source,
+                source=mix.format,
                 outbox=job.outbox,
             )
-            recording = Recording(plan, choice, graph.printed, stage, mix, chunks, watch)
-            stage.require_space(snapshot.identity.size + recording.bytes_needed())
+            recording = Recording(plan, source.choice, graph.printed, stage, mix, chunks, watch)
+            stage.require_space(recording.bytes_needed())
 
-            blocks = reused.blocks() if reused else separate(separators(job), mix, scanned, job.separation)
-            dry = opened.enter_context(recording.dry(blocks))
+            dry = opened.enter_context(recording.dry(source.blocks()))
             wet = opened.enter_context(recording.wet(graph.run(dry)))
             gain_db = recording.encode(dry, wet, remainder=_remainder(job))
-            null_db = recording.prove_the_sum(dry, gain_db, promised=reused is None)
-        outcome = Outcome(render, model, reused, plan, choice, graph.printed, dry, wet, gain_db, null_db)
-        hand_over(job, outcome, snapshot, stage, watch)
+            null_db = recording.prove_the_sum(dry, gain_db, promised=job.stems_from is None)
+        outcome = Outcome(render, source.model(), plan, dry, wet, gain_db, null_db)
+        hand_over(job, outcome, snapshot.path, stage, watch)
         stage.finish()
         return Staged(stage.folder, plan.name, job.outbox)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the dry stems come from; nothing is computed before `blocks` is called."""
+
+    choice: StemChoice
+    blocks: Callable[[], Iterator[StemBlock]]
+    model: Callable[[], ModelRecord]
+
+
+@contextmanager
+def _source_of_stems(
+    job: Job, mix: Sound, scanned: Scan, separators: Callable[[Job], Separator], work: Path
+) -> Iterator[_Source]:
+    """Separate, or take the stems of the drop that the job names."""
+    if job.stems_from is None:
+        model = find(job.separation.model, job.model_folders)
+        yield _Source(
+            choose_stems(model.stems, job.separation),
+            lambda: separate(separators(job), mix, scanned, job.separation),
+            lambda: model_record(job, model, separators(job)),
+        )
+        return
+    with open_reused(job.stems_from, work) as reused:
+        if reused.manifest.render.audio_key != scanned.audio_key:
+            raise ReadError(
+                f"The stems in {job.stems_from.name} are those of another render than {job.render.name}",
+                hint="Separate this render: stem-bridge process",
+                path=job.render,
+            )
+        yield _Source(reused.choice, reused.blocks, lambda: reused.manifest.model)
 
 
 def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Render, Scan, Chunks]:

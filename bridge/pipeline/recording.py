@@ -12,10 +12,10 @@ from bridge.delivery.encode import encode_files
 from bridge.delivery.stage import Stage
 from bridge.delivery.stemfiles import StemFiles, StemRecorder
 from bridge.domain.drop import DropPlan
-from bridge.domain.stems import StemBlock
+from bridge.domain.events import Stage as StageName
+from bridge.domain.stems import StemBlock, StemChoice
 from bridge.errors import DeliveryError
 from bridge.pipeline.progress import Watch
-from bridge.separation.choice import StemChoice
 
 __all__ = ["Recording"]
 
@@ -59,7 +59,7 @@ class Recording:
         """Record what the chains print; nothing when none does."""
         return self._record(blocks, {stem: self._place(stem, wet=True) for stem in self._printed}, "effects")
 
-    def _record(self, blocks: Iterable[StemBlock], paths: dict[str, Path], stage: str) -> StemFiles:
+    def _record(self, blocks: Iterable[StemBlock], paths: dict[str, Path], stage: StageName) -> StemFiles:
         source = self._mix.format
         recorder = StemRecorder(paths, source, self._chunks if self._in_place else None)
         if not paths:
@@ -70,8 +70,7 @@ class Recording:
         return recorder.recorded(self._stage.work)
 
     def _place(self, stem: str, *, wet: bool) -> Path:
-        kind = "stem" if wet or stem not in self._printed else "dry"
-        planned = self._plan.file(stem, kind)
+        planned = self._plan.file(stem, "stem" if wet or stem not in self._printed else "dry")
         if self._in_place and planned is not None:
             return self._stage.folder / planned.path
         return self._stage.work / f"{'wet' if wet else 'dry'} {stem}.wav"

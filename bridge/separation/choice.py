@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bridge.domain.job import SeparationOptions
-from bridge.domain.stems import complement_name
+from bridge.domain.stems import StemChoice, complement_name
 from bridge.errors import ConfigError
 
-__all__ = ["StemChoice", "choose_stems"]
-
-
-@dataclass(frozen=True)
-class StemChoice:
-    """What the network must give and what the user gets; both in the model's order."""
-
-    computed: tuple[str, ...]
-    """Stems whose estimates are needed; no other is computed or stored."""
-    delivered: tuple[str, ...]
-    """Names of the dry stems that are handed on."""
-    complete: bool
-    """The delivered stems sum to the mix."""
+__all__ = ["choose_stems"]
 
 
 def choose_stems(model_stems: Sequence[str], options: SeparationOptions) -> StemChoice:

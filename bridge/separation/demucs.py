@@ -14,7 +14,7 @@ from bridge.audio.resample import resample, resampled_frames
 from bridge.domain.job import SeparationOptions
 from bridge.domain.stems import FloatArray
 from bridge.models.registry import Model
-from bridge.models.weights import locate
+from bridge.models.weights import checksums, locate
 from bridge.separation.device import choose_device, describe_device
 from bridge.separation.engine import estimate_stream, find_normaliser
 from bridge.separation.layout import plan_layout
@@ -40,7 +40,6 @@ class DemucsSeparator:
     ) -> None:
         if threads:
             torch.set_num_threads(threads)
-        torch.set_flush_denormal(True)
         # Fused attention kernels beat the fast path of nn.MultiheadAttention by about 8 % of a forward here.
         torch.backends.mha.set_fastpath_enabled(False)
         # IEEE float32 everywhere: TF32 would cost the parity that DESIGN promises.
@@ -48,6 +47,8 @@ class DemucsSeparator:
         torch.backends.cudnn.allow_tf32 = False
         self.model = model
         self._exact_tail = exact_tail
+        signatures = (member.signature for member in model.members)
+        self._members = tuple(zip(signatures, checksums(model, folders), strict=True))
         self._network = Network(model, locate(model, folders), choose_device(device))
 
     @property
@@ -59,6 +60,11 @@ class DemucsSeparator:
     def device(self) -> str:
         """The device in words."""
         return describe_device(self._network.device)
+
+    @property
+    def members(self) -> tuple[tuple[str, str], ...]:
+        """Signature and SHA-256 of every weight file."""
+        return self._members
 
     def estimates(
         self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions

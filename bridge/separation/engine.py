@@ -36,12 +36,12 @@ def find_normaliser(mean: float, std: float, peak: float) -> Normaliser:
     """Quantise a render's statistics, so that a small edit elsewhere in the song leaves every segment's input alone.
 
     The scale is the standard deviation of the channel mean rounded to a quarter octave, but never below 1/32 of the
-    peak (side-only signals, single frames). The mean is 0 unless it exceeds a quarter of the scale; then it is rounded
-    to quarters of the scale. It reaches the network only: DC comes back through the residual, never into a stem.
+    peak (side-only signals, single frames). The mean is 0 unless it exceeds 1/32 of the scale; then it is rounded to
+    1/64 of the scale. It reaches the network only: DC comes back through the residual, never into a stem.
     """
     floor = max(std, peak / 32)
     scale = float(2.0 ** (round(4 * np.log2(floor)) / 4)) if floor > 0 else 1.0
-    return Normaliser(round(4 * mean / scale) / 4 * scale if abs(mean) > scale / 4 else 0.0, scale)
+    return Normaliser(round(64 * mean / scale) / 64 * scale if abs(mean) > scale / 32 else 0.0, scale)
 
 
 def estimate_stream(
@@ -72,17 +72,19 @@ def estimate_stream(
     lanes = [[Lane(grid, length=length, rows=rows, lead_frames=lead) for lead in leads_frames] for _ in layout.passes]
     outputs = [[np.zeros((rows, 2, 0), np.float32) for _ in leads_frames] for _ in layout.passes]
     pending: list[Window] = []
+    mean, scale = np.float32(normaliser.mean), np.float32(normaliser.scale)
     for block in blocks:
+        level = (block - mean) / scale  # (C, T)
         for one, runs in zip(layout.passes, lanes, strict=True):
-            stereo = block[[one.left, one.right]]  # (2, T)
+            stereo = level[[one.left, one.right]]  # (2, T)
             for lane in runs:
                 pending += lane.feed(stereo)
         for windows in _batches(pending, batch, flush=False):
-            _run(windows, forward, normaliser)
-            yield from _assemble(lanes, outputs, layout, channels)
+            _run(windows, forward)
+            yield from _assemble(lanes, outputs, layout, channels, scale)
     for windows in _batches(pending, batch, flush=True):
-        _run(windows, forward, normaliser)
-        yield from _assemble(lanes, outputs, layout, channels)
+        _run(windows, forward)
+        yield from _assemble(lanes, outputs, layout, channels, scale)
 
 
 def _batches(pending: list[Window], batch: int, *, flush: bool) -> Iterator[list[Window]]:
@@ -95,7 +97,7 @@ def _batches(pending: list[Window], batch: int, *, flush: bool) -> Iterator[list
         yield [pending.pop(0) for _ in range(count)]
 
 
-def _run(windows: list[Window], forward: Forward, normaliser: Normaliser) -> None:
+def _run(windows: list[Window], forward: Forward) -> None:
     sounding = [window for window in windows if window.samples.any()]
     for window in windows:
         if not window.samples.any():
@@ -103,7 +105,7 @@ def _run(windows: list[Window], forward: Forward, normaliser: Normaliser) -> Non
     if not sounding:
         return
     stack = np.stack([window.samples for window in sounding])  # (B, 2, T)
-    estimates = forward((stack - np.float32(normaliser.mean)) / np.float32(normaliser.scale))  # (B, R, 2, T)
+    estimates = forward(stack)  # (B, R, 2, T)
     if not np.isfinite(estimates).all():
         raise SeparationError(
             "The network returned values that are not numbers",
@@ -111,13 +113,13 @@ def _run(windows: list[Window], forward: Forward, normaliser: Normaliser) -> Non
         )
     for window, estimate in zip(sounding, estimates, strict=True):
         own = estimate[:, :, window.skip : window.skip + window.frames]  # (R, 2, T)
-        window.lane.accept(window, own * np.float32(normaliser.scale))
+        window.lane.accept(window, own)
 
 
 def _assemble(
-    lanes: list[list[Lane]], outputs: list[list[FloatArray]], layout: Layout, channels: int
+    lanes: list[list[Lane]], outputs: list[list[FloatArray]], layout: Layout, channels: int, scale: np.float32
 ) -> Iterator[FloatArray]:
-    """Yield the frames that every pass and every run has finished, put back on the render's channels."""
+    """Yield the frames that every pass and every run has finished, at the render's level and on its channels."""
     for runs, made in zip(lanes, outputs, strict=True):
         for index, lane in enumerate(runs):
             made[index] = np.concatenate([made[index], lane.ready()], axis=2)  # (R, 2, T)
@@ -127,7 +129,7 @@ def _assemble(
     rows = outputs[0][0].shape[0]
     block = np.zeros((rows, channels, count), np.float32)
     for one, made in zip(layout.passes, outputs, strict=True):
-        stereo = sum((out[:, :, :count] for out in made[1:]), made[0][:, :, :count]) / np.float32(len(made))
+        stereo = sum((out[:, :, :count] for out in made[1:]), made[0][:, :, :count]) * (scale / len(made))
         if one.is_mono:
             block[:, one.left] = (stereo[:, 0] + stereo[:, 1]) / 2  # (R, T)
         else:

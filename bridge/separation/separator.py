@@ -27,6 +27,11 @@ class Separator(Protocol):
         """What it runs on, in words, for the manifest."""
         ...
 
+    @property
+    def members(self) -> tuple[tuple[str, str], ...]:
+        """Name and SHA-256 of every weight file, for the manifest."""
+        ...
+
     def estimates(
         self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions
     ) -> Iterator[FloatArray]:
@@ -47,6 +52,7 @@ class FakeSeparator:
 
     stems = ("drums", "bass", "other", "vocals")
     device = "none"
+    members = ()
 
     def estimates(
         self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions

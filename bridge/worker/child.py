@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 from bridge.domain.events import Event
 from bridge.domain.job import Job
 from bridge.errors import BridgeError, Cancelled, RenderError
-from bridge.pipeline import Separators, process
+from bridge.pipeline.process import process
+from bridge.pipeline.separators import Separators
 from bridge.worker import protocol
 
 __all__ = ["main"]

@@ -25,6 +25,8 @@ _CANCEL_GRACE_SECONDS = 8.0
 _POLL_SECONDS = 0.2
 """How often a waiting parent looks up, so that Ctrl-C is heard on Windows too."""
 _LOG_TAIL_BYTES = 4000
+_NEW_PROCESS_GROUP = 0x200
+"""CREATE_NEW_PROCESS_GROUP of Windows."""
 
 
 class Worker:
@@ -91,9 +93,7 @@ class Worker:
             self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         # A group of its own: Ctrl-C in the terminal reaches the parent alone, which then cancels in good order.
         own_group: dict[str, Any] = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-            if sys.platform == "win32"
-            else {"start_new_session": True}
+            {"creationflags": _NEW_PROCESS_GROUP} if sys.platform == "win32" else {"start_new_session": True}
         )
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, **own_group

@@ -1,0 +1,77 @@
+"""The dry stems of a drop, read again as they came out of the separation: other effects without separating twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from bridge.audio.read import Sound, open_sound
+from bridge.delivery.manifest import Manifest, read, sha256_of
+from bridge.delivery.records import FileRecord
+from bridge.domain.drop import MANIFEST
+from bridge.domain.stems import StemBlock, StemChoice
+from bridge.errors import DeliveryError
+from bridge.units import db_to_gain
+
+__all__ = ["Reused", "open_reused"]
+
+_BLOCK_FRAMES = 65536
+
+
+class Reused:
+    """Dry stems of a drop, opened. Made by `open_reused`."""
+
+    def __init__(self, manifest: Manifest, sounds: dict[str, Sound]) -> None:
+        self.manifest = manifest
+        self.choice = StemChoice((), tuple(sounds), complete=manifest.null_depth_db is not None)
+        self._sounds = sounds
+
+    def blocks(self) -> Iterator[StemBlock]:
+        """Yield the stems at the level of the mix: the common gain of fixed-point files is undone."""
+        gain = np.float32(db_to_gain(-self.manifest.output.common_gain_db))
+        for start in range(0, self.manifest.render.format.frames, _BLOCK_FRAMES):
+            blocks = {stem: sound.read(start, _BLOCK_FRAMES) for stem, sound in self._sounds.items()}
+            yield StemBlock(start, {stem: block * gain if gain != 1 else block for stem, block in blocks.items()})
+
+
+@contextmanager
+def open_reused(drop: Path, work: Path) -> Iterator[Reused]:
+    """Open the dry stems of a drop; raises DeliveryError when one is not there or not as it was delivered."""
+    manifest = read(drop / MANIFEST)
+    with ExitStack() as opened:
+        sounds: dict[str, Sound] = {}
+        for stem in dict.fromkeys(file.stem for file in manifest.files if file.kind == "stem"):
+            path = _checked(drop, _dry_file(manifest, stem, drop))
+            sounds[stem] = opened.enter_context(open_sound(path, work))
+            if sounds[stem].format.frames != manifest.render.format.frames:
+                raise _unusable(path, "it has another length than the render")
+        yield Reused(manifest, sounds)
+
+
+def _dry_file(manifest: Manifest, stem: str, drop: Path) -> FileRecord:
+    kind = "dry" if stem in manifest.preset.printed else "stem"
+    for file in manifest.files:
+        if file.stem == stem and file.kind == kind:
+            return file
+    raise DeliveryError(
+        f"The drop {drop.name} was delivered without the dry stem '{stem}'",
+        hint="Separate the render again with output.dry: true",
+        path=drop,
+    )
+
+
+def _checked(drop: Path, file: FileRecord) -> Path:
+    path = drop / file.path
+    try:
+        if path.stat().st_size != file.bytes or sha256_of(path) != file.sha256:
+            raise _unusable(path, "it was changed since it was delivered")
+    except OSError as exc:
+        raise _unusable(path, (exc.strerror or str(exc)).lower()) from exc
+    return path
+
+
+def _unusable(path: Path, why: str) -> DeliveryError:
+    return DeliveryError(f"Cannot use {path}: {why}", hint="Separate the render again: stem-bridge process", path=path)

@@ -1,0 +1,166 @@
+"""The last step of a job: what was made is described, for people, for REAPER and for ourselves."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import bridge
+from bridge.delivery import manifest as drop_json
+from bridge.delivery.durable import disk_errors
+from bridge.delivery.records import (
+    FileRecord,
+    LevelsRecord,
+    MarkerRecord,
+    MemberRecord,
+    ModelRecord,
+    OriginRecord,
+    OutputRecord,
+    PresetRecord,
+    RenderRecord,
+    TimingsRecord,
+    Versions,
+)
+from bridge.delivery.stage import Stage
+from bridge.delivery.stemfiles import StemFiles
+from bridge.domain.drop import IMPORT_SCRIPT, DropPlan, PlannedFile
+from bridge.domain.job import Job, drop_key
+from bridge.domain.render import Levels, Render
+from bridge.models.registry import Model
+from bridge.pipeline.progress import Watch
+from bridge.separation.separator import Separator
+from bridge.session.plan import plan_session
+from bridge.session.reascript import drop_data, import_script
+from bridge.units import db_to_gain
+
+__all__ = ["Outcome", "hand_over", "model_record"]
+
+_DATA_SCRIPT = "drop.lua"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a job made and measured."""
+
+    render: Render
+    model: ModelRecord
+    plan: DropPlan
+    dry: StemFiles
+    wet: StemFiles
+    gain_db: float
+    """Common gain of all stem files, 0 or less."""
+    null_db: float | None
+
+
+def model_record(job: Job, model: Model, separator: Separator) -> ModelRecord:
+    """Record which network separated, and how."""
+    options = job.separation
+    return ModelRecord(
+        name=model.name,
+        members=tuple(MemberRecord(name=name, sha256=sha256) for name, sha256 in separator.members),
+        is_trial=model.is_trial,
+        device=separator.device,
+        overlap=options.overlap,
+        shifts=options.shifts,
+        residual=options.residual,
+        batch=options.batch,
+    )
+
+
+def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: Watch) -> None:
+    """Put the archived render, the session scripts and, last, the manifest into the staging folder."""
+    render, plan = outcome.render, outcome.plan
+    for file in plan.files:
+        if file.kind == "mix":
+            with disk_errors("write", stage.folder / file.path):
+                (stage.folder / file.path).parent.mkdir(exist_ok=True)
+                snapshot.rename(stage.folder / file.path)
+    weights = [member.sha256 for member in outcome.model.members]
+    drop_id = drop_key(job, render.audio_key, render.origin, render.markers, weights)
+    session = plan_session(
+        drop_id=drop_id,
+        title=job.name,
+        format=render.format,
+        origin=render.origin,
+        markers=render.markers,
+        preset=job.preset,
+        plan=plan,
+        frames={str(file.path): _frames(file, outcome) for file in plan.files},
+        common_gain_db=outcome.gain_db,
+    )
+    manifest = _manifest(job, outcome, stage, watch, drop_id)
+    _write(stage.folder / IMPORT_SCRIPT, import_script(session))
+    _write(stage.folder / _DATA_SCRIPT, drop_data(drop_json.as_data(manifest)))
+    drop_json.write(stage.folder, manifest)
+
+
+def _manifest(job: Job, outcome: Outcome, stage: Stage, watch: Watch, drop_id: str) -> drop_json.Manifest:
+    render, plan = outcome.render, outcome.plan
+    worked = sum(watch.seconds.values())
+    return drop_json.Manifest(
+        drop_id=drop_id,
+        created=datetime.now(UTC).replace(microsecond=0),
+        versions=_versions(),
+        render=RenderRecord.of(render),
+        origin=OriginRecord.of(render.origin),
+        markers=tuple(MarkerRecord.of(marker) for marker in render.markers),
+        model=outcome.model,
+        preset=PresetRecord(name=job.preset.name, sha256=job.preset.sha256, printed=tuple(outcome.wet.paths)),
+        output=OutputRecord(format=job.output.format, subtype=plan.subtype, common_gain_db=outcome.gain_db),
+        files=tuple(_record(file, outcome, stage.folder) for file in plan.files),
+        null_depth_db=drop_json.null_depth(outcome.null_db),
+        timings=TimingsRecord(
+            seconds={stage: round(seconds, 3) for stage, seconds in watch.seconds.items()},
+            times_real_time=round(render.format.seconds / worked, 3) if worked else 0.0,
+        ),
+        notices=tuple(watch.notices),
+    )
+
+
+def _record(file: PlannedFile, outcome: Outcome, folder: Path) -> FileRecord:
+    path = folder / file.path
+    with disk_errors("read", path):
+        size, sha256 = path.stat().st_size, drop_json.sha256_of(path)
+    return FileRecord(
+        stem=file.stem,
+        kind=file.kind,
+        path=str(file.path),
+        bytes=size,
+        sha256=sha256,
+        frames=_frames(file, outcome),
+        levels=LevelsRecord.of(_levels(file, outcome)),
+    )
+
+
+def _frames(file: PlannedFile, outcome: Outcome) -> int:
+    if file.kind == "mix":
+        return outcome.render.format.frames
+    return (outcome.wet if file.kind == "stem" and file.stem in outcome.wet.paths else outcome.dry).frames
+
+
+def _levels(file: PlannedFile, outcome: Outcome) -> Levels:
+    if file.kind == "mix":
+        return outcome.render.levels
+    stems = outcome.wet if file.kind == "stem" and file.stem in outcome.wet.paths else outcome.dry
+    made, gain_db = stems.levels(file.stem), outcome.gain_db
+    return Levels(made.peak * db_to_gain(gain_db), made.rms_db + gain_db, made.lufs + gain_db)
+
+
+def _versions() -> Versions:
+    return Versions(
+        stem_bridge=bridge.__version__,
+        torch=version("torch"),
+        demucs=version("demucs"),
+        pedalboard=version("pedalboard"),
+        soundfile=version("soundfile"),
+        python=platform.python_version(),
+        platform=platform.platform(),
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    with disk_errors("write", path):
+        path.write_text(text, encoding="utf-8", newline="\n")
