@@ -177,15 +177,15 @@ def test_a_hostile_pickle_is_refused_and_nothing_runs(
     assert not (tmp_path / "out.safetensors").exists()
 
 
-class Tampered:
-    """A tensor whose fields the pickle sets anew after it was checked."""
+class Tensor:
+    """A tensor as its pickle describes it, and what the pickle does to it afterwards."""
 
-    def __init__(self, state: object) -> None:
+    def __init__(self, offset: int, shape: object, strides: object, state: object = None) -> None:
+        self.described = (PERSISTENT, offset, shape, strides, False, OrderedDict())
         self.state = state
 
     def __reduce__(self) -> tuple[object, ...]:
-        rebuild = torch._utils._rebuild_tensor_v2
-        return rebuild, (PERSISTENT, 0, (4,), (1,), False, OrderedDict()), self.state
+        return torch._utils._rebuild_tensor_v2, self.described, self.state
 
 
 PERSISTENT = type("Persistent", (), {})()
@@ -205,9 +205,42 @@ def with_tensor(folder: Path, tensor: object) -> Path:
 
 @pytest.mark.parametrize("state", [{"offset": -1000}, (None, {"offset": -1000}), [None, -1000, (4,), (1,)]])
 def test_a_checked_tensor_cannot_be_changed_by_the_pickle(tmp_path: Path, state: object) -> None:
-    assert convert(with_tensor(tmp_path, Tampered(None)), tmp_path / "good.safetensors", sha256=None).is_file()
+    good = with_tensor(tmp_path, Tensor(0, (4,), (1,)))
+    assert convert(good, tmp_path / "good.safetensors", sha256=None).is_file()
+    bad = with_tensor(tmp_path, Tensor(0, (4,), (1,), state))
     with pytest.raises(ModelError):
-        convert(with_tensor(tmp_path, Tampered(state)), tmp_path / "out.safetensors", sha256=None)
+        convert(bad, tmp_path / "out.safetensors", sha256=None)
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "strides"),
+    [
+        (1, (4,), (1,)),
+        (9, (0,), (1,)),
+        (-1, (4,), (1,)),
+        (True, (4,), (1,)),
+        (0, (2, 2), (3, 1)),
+        (0, (2, 2), (1,)),
+        (0, (4,), (-1,)),
+        (0, (9,), (0,)),
+        (0, (2.0,), (1,)),
+        (0, (2**62,), (1,)),
+        (0, [4], [1]),
+    ],
+)
+def test_a_tensor_that_reaches_beyond_its_storage_is_refused(
+    tmp_path: Path, offset: int, shape: object, strides: object
+) -> None:
+    with pytest.raises(ModelError, match="cannot be used"):
+        convert(with_tensor(tmp_path, Tensor(offset, shape, strides)), tmp_path / "out.safetensors", sha256=None)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_memo_of_gigabytes_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    bomb = b"\x80\x02Kar\xff\xff\xff\x7f."
+    path = rezipped(saved(tmp_path, package(hybrid())), lambda name, data: bomb if name.endswith("data.pkl") else data)
+    with pytest.raises(ModelError, match="memo is not plausible"):
+        describe_old(path)
 
 
 def test_many_names_for_one_storage_do_not_fill_the_memory(tmp_path: Path) -> None:
@@ -233,7 +266,6 @@ def pickled(content: object) -> Callable[[str, bytes], bytes]:
 
 WRONG: dict[str, Callable[[str, bytes], bytes]] = {
     "a storage too short": lambda name, data: data[:-1] if "/data/" in name else data,
-    "a memo of gigabytes": lambda name, data: b"\x80\x02Kar\xff\xff\xff\x7f." if name.endswith("data.pkl") else data,
     "big-endian": lambda name, data: b"big" if name.endswith("byteorder") else data,
     "an empty pickle": lambda name, data: b"" if name.endswith("data.pkl") else data,
     "a list": pickled([1]),

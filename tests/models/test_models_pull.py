@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from small_weights import COMMIT, Published, weights_bytes
 
 from bridge.errors import ModelError, NoSpaceError
 from bridge.models import checks
-from bridge.models.lock import pin_of
+from bridge.models.lock import Pin, pin_of, write_pin
 from bridge.models.model import HubSource, Model
 from bridge.models.places import Places
 from bridge.models.weights import PullProgress, checksums, locate, pull, verify
@@ -51,18 +52,28 @@ def test_progress_counts_every_byte_once_and_ends_at_the_total(published: Publis
 
 
 def test_a_transfer_that_breaks_off_is_resumed_where_it_broke(
-    hub: Hub,
-    published: Published,
-    places: Places,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    hub: Hub, published: Published, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 8192)  # what is kept of a broken transfer: whole chunks
     hub.break_after_bytes = [40_000]
     pull(published.model, places=places)
     assert [one for one in hub.asked if one.endswith("bytes=32768-")]
     assert {one.state for one in verify(published.model, places=places)} == {"ready"}
-    assert capfd.readouterr() == ("", "")
+
+
+def test_the_hubs_client_says_nothing_on_the_terminal(
+    hub: Hub, published: Published, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", said.append)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    hub.break_after_bytes = [10]
+    client = logging.getLogger("huggingface_hub")
+    client.addHandler(handler)
+    pull(published.model, places=places)
+    client.removeHandler(handler)
+    assert not said
 
 
 def test_a_transfer_that_never_ends_well_leaves_nothing_behind(
@@ -214,6 +225,15 @@ def test_a_pin_holds_only_for_the_repository_it_was_made_for(published: Publishe
     pull(model, places=places)
     assert pin_of(model, places.lock) is not None
     assert pin_of(replace(model, source=HubSource("other/Pair", None)), places.lock) is None
+
+
+def test_a_pin_is_never_replaced_by_a_later_one(published: Published, places: Places) -> None:
+    model = unpinned(published.model)
+    files = {one.file: (10, "a" * 64) for one in model.members}
+    for revision in ("3" * 40, "4" * 40):
+        write_pin(model.name, Pin("someone/Pair", revision, files), places.lock)
+    write_pin("another", Pin("someone/Other", "5" * 40, files), places.lock)
+    assert pin_of(model, places.lock) == Pin("someone/Pair", "3" * 40, files)
 
 
 def test_weights_of_another_network_are_refused(hub: Hub, published: Published, places: Places) -> None:
