@@ -249,6 +249,6 @@ def test_what_pedalboard_does_not_take_is_a_preset_error_before_any_work(effect:
 
 def test_frequencies_above_half_the_sample_rate_are_held_below_it() -> None:
     sound = noise(8000)
-    for name, kept in (("HighpassFilter", False), ("LowpassFilter", True)):
-        printed = process((Effect(name, {"cutoff_frequency_hz": 20000.0}),), sound, 8000)[:, :8000]
+    for name, kept in (("HighpassFilter", False), ("LowpassFilter", True)):  # at 5 kHz both explode when left alone
+        printed = process((Effect(name, {"cutoff_frequency_hz": 5000.0}),), sound, 8000)[:, :8000]
         assert (levels(printed).rms_db > levels(sound).rms_db - 1) is kept
