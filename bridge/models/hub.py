@@ -37,7 +37,7 @@ _TRANSPORT_ERROR: type[Exception] = hub_errors.HTTPError
 @contextmanager
 def session(name: str) -> Iterator[None]:
     """Keep one connection for several calls and close it; refuse when the user has switched the network off."""
-    if hub_constants.is_offline_mode():
+    if hub_constants.HF_HUB_OFFLINE:
         raise ModelError(
             f"Cannot fetch {name}: the Hugging Face hub is switched off (HF_HUB_OFFLINE)",
             hint=f"unset HF_HUB_OFFLINE and run: stem-bridge models pull {name}",

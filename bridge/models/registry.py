@@ -6,11 +6,11 @@ repositories as several independent public projects record them, all agreeing. F
 such record was found: they are pinned on their first pull (see `lock`), and never guessed.
 
 Licences of the weights. The code of Demucs is MIT. Whether that covers the weights is not settled: the model cards on
-the hub said `license: mit` when they were published in July 2026, the author took that line out of the card of
-`HTDemucs` on 31 August 2026, and earlier statements in the Demucs issue tracker speak of research use. They were
-trained on MUSDB18-HQ (for research) and, all but the smallest, on further songs that are not public. So this package
-ships none of them: the user fetches them from the author's own repository, and decides. The bundled `htdemucs_mini` was
-trained for this project on generated songs only; its card lies beside it.
+the hub said `license: mit` in July 2026; public reviews record that the author took that line out of the card of
+`HTDemucs` on 31 August 2026 and that he called the weights meant for research in the issue tracker. They were trained
+on MUSDB18-HQ, which is for research, and on further songs that are not public. So this package ships none of them: the
+user fetches them from the author's own repository, and decides. The bundled `htdemucs_mini` was trained for this
+project on generated songs only; its card lies beside it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ _MODELS = (
         weights=_even(4, _FOUR),
         segment_seconds=44.0,
         source=HubSource("adefossez/Demucs-mdx_extra", None),
-        description="Four Hybrid Demucs networks averaged: second in the Music Demixing Challenge 2021.",
+        description="Four Hybrid Demucs networks averaged; second on track B of the Music Demixing Challenge 2021.",
         licence=_AS_PUBLISHED,
     ),
     Model(
