@@ -1,6 +1,6 @@
 """Three real songs through the installed command, in every rate, depth and channel count; checks the laws of the drop.
 
-    python benchmarks/real_songs.py [--seconds 30] [--model htdemucs_mini] [--cache FOLDER]
+    python -m benchmarks.real_songs [--seconds 30] [--model htdemucs_mini] [--cache FOLDER]
 
 Needs Debian or Ubuntu (see `free_music.py`) and `fluidsynth`. The 18 variants of {44.1, 48, 96 kHz} x {16 bit, 24 bit,
 float} x {mono, stereo} are dealt to the songs so that each song meets every rate, depth and channel count. Each render
@@ -35,7 +35,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
-from free_music import played, unpacked
+
+from benchmarks.free_music import played, unpacked
 
 RATES = (44100, 48000, 96000)
 CHANNELS = (1, 2)

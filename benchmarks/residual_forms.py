@@ -1,6 +1,6 @@
 """Which residual form is best: SDR of every stem when mix - sum(stems) goes to `other`, nowhere, or to all alike.
 
-    python benchmarks/residual_forms.py [--model htdemucs_mini] [--cache FOLDER]
+    python -m benchmarks.residual_forms [--model htdemucs_mini] [--cache FOLDER]
 
 Needs Debian or Ubuntu (see `free_music.py`) and `fluidsynth`. Songs: the bundled demo, and ten General MIDI songs
 played with the TimGM6mb SoundFont (the bundled model was trained on neither), with a voice over them: the synthetic one
@@ -23,10 +23,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from free_music import ROLES, played, unpacked
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
+from benchmarks.free_music import ROLES, played, unpacked
 from bridge.evaluate import score
 from tests.songs import multitrack
 

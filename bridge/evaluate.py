@@ -29,6 +29,8 @@ STEM_WORDS = ("drums", "bass", "other", "vocals", "guitar", "piano", "instrument
 MIX_WORDS = frozenset({"mix", "mixture"})
 """Names of files that hold the whole mix; they are not stems."""
 BLOCK_FRAMES = 1 << 16
+INAUDIBLE = 1e-9
+"""A gain below this (-180 dB) is rounding, not sound."""
 
 
 def sdr_db(reference: FloatArray, estimate: FloatArray) -> float:
@@ -79,7 +81,7 @@ def score(references: Mapping[str, Source], estimates: Mapping[str, Source]) -> 
     return {
         name: {"sdr_db": _ratio_db(power[own[row], own[row]], error[row])}
         | {
-            f"{other}_gain_db": gain_to_db(abs(float(gains[row, column]))) if power[column, column] else math.nan
+            f"{other}_gain_db": _heard_db(float(gains[row, column])) if power[column, column] else math.nan
             for column, other in enumerate(names)
         }
         for row, name in enumerate(scored)
@@ -168,6 +170,12 @@ def _ratio_db(power: float, error: float) -> float:
     if not power:
         return math.nan
     return 10.0 * math.log10(power / error) if error else math.inf
+
+
+def _heard_db(gain: float) -> float:
+    if abs(gain) < INAUDIBLE:
+        return -math.inf
+    return round(gain_to_db(abs(gain)), 3) + 0.0  # no "-0.0" for a gain one rounding below 1
 
 
 def _listed(names: Iterable[str]) -> str:
