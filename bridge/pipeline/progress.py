@@ -46,7 +46,7 @@ class Watch:
             if self._cancel():
                 raise Cancelled
             now = self._clock()
-            if now - self._last >= _REPORT_EVERY_SECONDS:
+            if seconds < total_seconds and now - self._last >= _REPORT_EVERY_SECONDS:
                 self._last = now
                 self._report(Progress(stage, min(seconds, total_seconds), total_seconds))
 

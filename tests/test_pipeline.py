@@ -1,0 +1,268 @@
+"""The whole job without a network: an exact fake separates, everything else is real."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from bridge.audio.chunks import Broadcast, Chunks, read_chunks
+from bridge.audio.write import SoundWriter
+from bridge.delivery.manifest import read, verify
+from bridge.delivery.publish import publish
+from bridge.domain.drop import Drop
+from bridge.domain.events import Event, Notice, Progress, StageStarted
+from bridge.domain.job import Job, SeparationOptions
+from bridge.domain.preset import OutputOptions
+from bridge.domain.render import Marker
+from bridge.errors import Cancelled, ReadError, RenderError
+from bridge.pipeline.process import process
+from bridge.presets.loader import parse
+from bridge.separation.separator import FakeSeparator
+from tests.songs import mix_of, multitrack
+
+DRY = parse("version: 1\nname: dry\ndescription: Nothing done.\n", name="dry")
+WET = parse(
+    """
+version: 1
+name: wet
+description: Vocals through a reverb, drums louder, the rest dry.
+stems:
+  vocals: {chain: [{Reverb: {room_size: 0.4, wet_level: 0.3, dry_level: 0.7}}], tail: auto, bus: VOX}
+  drums: {chain: [{Gain: {gain_db: 9}}]}
+buses:
+  VOX: {color: "#d1495b"}
+""",
+    name="wet",
+)
+
+
+class Desk:
+    """Runs jobs on one song and keeps what they reported."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.events: list[Event] = []
+        self.count = 0
+
+    def render(self, sample_rate: int = 48000, channels: int = 2, subtype: str = "PCM_24", seconds: float = 3.0) -> Path:
+        path = self.folder / f"My song {sample_rate} {channels} {subtype}.wav"
+        mix = mix_of(multitrack(seconds, sample_rate, channels, seed=1))
+        soundfile.write(path, mix.T, sample_rate, subtype=subtype)
+        return path
+
+    def job(self, render: Path, **changes: object) -> Job:
+        self.count += 1
+        plain = Job(id=f"job{self.count}", render=render, outbox=self.folder / "outbox", name=render.stem, preset=DRY)
+        return replace(plain, **changes)
+
+    def run(self, job: Job, cancel=lambda: False, separator=None) -> Drop:
+        return publish(process(job, self.events.append, cancel, lambda _: separator or FakeSeparator()))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def stems_in(drop: Drop, kind: str = "stem") -> dict[str, np.ndarray]:
+    """Every delivered stem of a kind, (channels, frames), float64."""
+    files = [file for file in read(drop.manifest).files if file.kind == kind]
+    return {f.stem: soundfile.read(drop.folder / f.path, dtype="float64", always_2d=True)[0].T for f in files}
+
+
+@pytest.mark.parametrize("residual", ["other", "stem", "share"])
+@pytest.mark.parametrize(
+    ("sample_rate", "channels", "subtype"),
+    [(44100, 2, "PCM_16"), (48000, 2, "PCM_24"), (96000, 1, "FLOAT"), (48000, 2, "DOUBLE"), (44100, 2, "PCM_32")],
+)
+def test_float_stems_keep_the_shape_and_sum_to_the_render(
+    desk: Desk, residual: str, sample_rate: int, channels: int, subtype: str
+) -> None:
+    render = desk.render(sample_rate, channels, subtype)
+    before = render.read_bytes()
+    drop = desk.run(desk.job(render, separation=SeparationOptions(residual=residual)))
+    mix = soundfile.read(render, dtype="float32", always_2d=True)[0].T
+    stems = stems_in(drop)
+    for file in (drop.folder / "stems").iterdir():
+        about = soundfile.info(file)
+        assert (about.samplerate, about.channels, about.frames) == (sample_rate, channels, mix.shape[1])
+        assert about.subtype == "FLOAT"
+    loudest = max(1.0, *(np.abs(samples).max() for samples in stems.values()))
+    assert np.abs(mix - sum(stems.values())).max() / loudest <= 1e-6
+    manifest = read(drop.manifest)
+    assert manifest.null_depth_db == "exact" or manifest.null_depth_db <= -120
+    assert verify(drop.folder) == []
+    assert render.read_bytes() == before
+    assert not list((desk.folder / "outbox").glob(".staging*"))
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "aiff"])
+@pytest.mark.parametrize("depth", ["PCM_16", "PCM_24"])
+def test_fixed_point_stems_of_a_fixed_point_render_null_to_exactly_zero(desk: Desk, format: str, depth: str) -> None:
+    render = desk.render(44100, 2, depth)
+    drop = desk.run(desk.job(render, output=OutputOptions(format=format, subtype="source")))
+    mix = soundfile.read(render, dtype="int32", always_2d=True)[0].astype(np.int64)
+    manifest = read(drop.manifest)
+    paths = [drop.folder / file.path for file in manifest.files if file.kind == "stem"]
+    assert {soundfile.info(path).subtype for path in paths} == {depth}
+    total = sum(soundfile.read(path, dtype="int32", always_2d=True)[0].astype(np.int64) for path in paths)
+    assert np.array_equal(total, mix)
+    assert manifest.null_depth_db == "exact"
+    assert manifest.output.common_gain_db == 0
+
+
+def test_one_gain_for_all_when_a_printed_stem_would_clip(desk: Desk) -> None:
+    render = desk.render(44100, 2, "PCM_24")
+    loud = parse("version: 1\nname: l\nstems:\n  drums: {chain: [{Gain: {gain_db: 24}}]}\n", name="l")
+    drop = desk.run(desk.job(render, preset=loud, output=OutputOptions(subtype="PCM_24")))
+    manifest = read(drop.manifest)
+    gain_db = manifest.output.common_gain_db
+    assert gain_db < 0
+    assert round(gain_db * 10) == pytest.approx(gain_db * 10)
+    assert max(file.levels.peak for file in manifest.files if file.kind != "mix") <= 1.0
+    wet, dry = stems_in(drop), stems_in(drop, "dry")
+    assert np.abs(wet["drums"]).max() == pytest.approx(1.0, abs=0.02)
+    mix = soundfile.read(render, dtype="float64", always_2d=True)[0].T
+    total = dry["drums"] + wet["bass"] + wet["other"] + wet["vocals"]
+    assert np.abs(total - mix * 10 ** (gain_db / 20)).max() <= 2**-24 * 1.01
+    assert f"{-gain_db:g}" in (drop.folder / "import.lua").read_text(encoding="utf-8")
+
+
+def test_an_empty_preset_changes_no_bit_and_a_printed_stem_brings_its_dry_one(desk: Desk) -> None:
+    render = desk.render()
+    dry, wet = desk.run(desk.job(render)), desk.run(desk.job(render, preset=WET))
+    assert not (dry.folder / "dry").exists()
+    untouched, printed, kept = stems_in(dry), stems_in(wet), stems_in(wet, "dry")
+    assert set(kept) == {"vocals", "drums"}
+    for stem in ("bass", "other"):
+        assert np.array_equal(printed[stem], untouched[stem])
+    for stem in ("vocals", "drums"):
+        assert np.array_equal(kept[stem], untouched[stem])
+    tails = {printed[stem].shape[1] for stem in ("vocals", "drums")}
+    assert len(tails) == 1
+    assert tails.pop() > untouched["vocals"].shape[1]
+    # No dry one where the preset does not want it.
+    bare = desk.run(desk.job(render, preset=WET, output=OutputOptions(dry=False)))
+    assert stems_in(bare, "dry") == {}
+    assert read(bare.manifest).null_depth_db is None
+
+
+def test_the_same_job_makes_the_same_files(desk: Desk) -> None:
+    render = desk.render()
+
+    def contents(drop: Drop) -> dict[str, str]:
+        files = [path for path in drop.folder.rglob("*") if path.is_file() and path.name not in ("drop.json", "drop.lua")]
+        return {str(p.relative_to(drop.folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+    first, second = (desk.run(desk.job(render, preset=WET)) for _ in range(2))
+    assert (first.folder.name, second.folder.name) == (render.stem, f"{render.stem} 2")
+    assert contents(first) == contents(second)
+    assert read(first.manifest).drop_id == read(second.manifest).drop_id
+    other = desk.run(desk.job(render, preset=DRY))
+    assert read(other.manifest).drop_id != read(first.manifest).drop_id
+
+
+def test_another_preset_on_a_drop_needs_no_separation(desk: Desk) -> None:
+    class Refusing(FakeSeparator):
+        def estimates(self, *_: object):
+            raise AssertionError("separated again")
+
+    render = desk.render(44100, 2, "PCM_24")
+    for output in (OutputOptions(), OutputOptions(subtype="PCM_24")):
+        first = desk.run(desk.job(render, preset=WET, output=output))
+        again = desk.run(desk.job(render, preset=DRY, output=output, stems_from=first.folder), separator=Refusing())
+        direct = desk.run(desk.job(render, preset=DRY, output=OutputOptions()))
+        made, wanted = stems_in(again), stems_in(direct)
+        for stem, samples in wanted.items():
+            assert np.abs(made[stem] - samples).max() <= (0 if output.subtype == "FLOAT" else 2**-22)
+        assert read(again.manifest).model == read(first.manifest).model
+    touched = next((first.folder / "dry").iterdir())
+    touched.write_bytes(touched.read_bytes()[:-4] + b"\0\0\1\0")
+    with pytest.raises(RenderError, match="changed since it was delivered"):
+        desk.run(desk.job(render, stems_from=first.folder))
+    with pytest.raises(ReadError, match="another render"):
+        desk.run(desk.job(desk.render(48000), stems_from=again.folder))
+
+
+def test_position_and_markers_of_the_render_are_carried_to_every_stem(desk: Desk) -> None:
+    render = desk.folder / "placed.wav"
+    chunks = Chunks(Broadcast(originator="REAPER", time_reference_frames=480000), (Marker(24000, "Verse 'é'"),))
+    with SoundWriter(
+        render, sample_rate=48000, channels=2, subtype="PCM_24", container="WAV", chunks=chunks
+    ) as sound:
+        sound.write(mix_of(multitrack(1.0, 48000, 2, seed=2)))
+    drop = desk.run(desk.job(render, preset=WET))
+    manifest = read(drop.manifest)
+    assert (manifest.origin.seconds, manifest.origin.source) == (10.0, "bext")
+    assert [marker.name for marker in manifest.markers] == ["Verse 'é'"]
+    files = [drop.folder / file.path for file in manifest.files if file.kind != "mix"]
+    assert len(files) == 6
+    for path in files:
+        chunks = read_chunks(path)
+        assert chunks.time_reference_frames == 480000
+        assert [(marker.position_frames, marker.name) for marker in chunks.markers] == [(24000, "Verse 'é'")]
+
+
+def test_a_job_that_is_taken_back_or_fails_leaves_nothing(desk: Desk) -> None:
+    render = desk.render()
+
+    class Failing(FakeSeparator):
+        def estimates(self, *given):
+            yield next(super().estimates(*given))
+            raise RenderError("broken network")
+
+    with pytest.raises(RenderError, match="broken network"):
+        desk.run(desk.job(render), separator=Failing())
+    for calls in range(0, 12, 3):
+        left = [calls]
+
+        def cancel(left: list[int] = left) -> bool:
+            left[0] -= 1
+            return left[0] < 0
+
+        with pytest.raises(Cancelled):
+            desk.run(desk.job(render, preset=WET), cancel=cancel)
+        assert not any((desk.folder / "outbox").iterdir())
+
+
+def test_stages_come_in_order_and_progress_never_goes_back(desk: Desk) -> None:
+    desk.run(desk.job(desk.render(), preset=WET, output=OutputOptions(subtype="PCM_24")))
+    stages = [event.stage for event in desk.events if isinstance(event, StageStarted)]
+    assert stages == ["read", "separate", "effects", "write", "check"]
+    for stage in stages:
+        done = [event.done_seconds for event in desk.events if isinstance(event, Progress) and event.stage == stage]
+        assert done == sorted(done)
+        assert done[-1] == pytest.approx(3.0)
+
+
+def test_silence_and_one_frame_become_drops(desk: Desk) -> None:
+    for name, samples in {"silence": np.zeros((48000, 2)), "frame": np.full((1, 1), 0.5)}.items():
+        render = desk.folder / f"{name}.wav"
+        soundfile.write(render, samples, 48000, subtype="PCM_24")
+        drop = desk.run(desk.job(render, preset=WET))
+        assert read(drop.manifest).null_depth_db == "exact"
+        assert all(np.isfinite(made).all() for made in stems_in(drop).values())
+        json.loads(drop.manifest.read_text(encoding="utf-8"))
+    assert any(isinstance(event, Notice) and "silent" in event.message for event in desk.events)
+
+
+def test_a_subset_is_delivered_alone_and_promises_no_sum(desk: Desk) -> None:
+    options = SeparationOptions(stems=("vocals", "bass"))
+    drop = desk.run(desk.job(desk.render(), separation=options, output=OutputOptions(subtype="PCM_16")))
+    assert list(stems_in(drop)) == ["bass", "vocals"]
+    assert read(drop.manifest).null_depth_db is None
+
+
+def test_vocals_and_instrumental_null_exactly(desk: Desk) -> None:
+    render = desk.render(44100, 2, "PCM_16")
+    drop = desk.run(
+        desk.job(render, separation=SeparationOptions(two_stems="vocals"), output=OutputOptions(subtype="PCM_16"))
+    )
+    assert list(stems_in(drop)) == ["vocals", "instrumental"]
+    assert read(drop.manifest).null_depth_db == "exact"
