@@ -1,0 +1,186 @@
+"""The worker process: what crosses the border comes back equal, and whatever dies costs one job at most."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from bridge.delivery.manifest import read
+from bridge.delivery.publish import publish
+from bridge.domain.drop import Staged
+from bridge.domain.events import Event, Notice, Progress, StageStarted
+from bridge.domain.job import Job, SeparationOptions
+from bridge.domain.preset import OutputOptions
+from bridge.errors import BridgeError, PresetError, ReadError, RenderError
+from bridge.presets.loader import parse
+from bridge.worker import protocol
+from bridge.worker.client import Worker
+from tests.songs import mix_of, multitrack
+
+PRESET = parse(
+    """
+version: 1
+name: rich
+description: Everything a preset can hold.
+stems:
+  vocals:
+    reference_lufs: -20
+    chain:
+      - Compressor: {threshold_db: -20, ratio: 2, link: true}
+      - parallel: [[], [{Distortion: {drive_db: 6}}, {Gain: {gain_db: -14}}]]
+    gain_db: -1.5
+    bus: VOX
+  "*": {bus: MUSIC, pan: 0.25}
+buses:
+  VOX: {color: "#d1495b", reaper_fx: [ReaComp]}
+  MUSIC: {color: "#30638e"}
+  VERB: {reaper_fx: [ReaVerbate]}
+sends:
+  - {from: VOX, to: VERB, level_db: -14}
+""",
+    name="rich",
+)
+
+
+@pytest.fixture
+def render(tmp_path: Path) -> Path:
+    path = tmp_path / "song.wav"
+    soundfile.write(path, mix_of(multitrack(2.0, 44100, 2, seed=1)).T, 44100, subtype="PCM_24")
+    return path
+
+
+def job_for(render: Path, number: int = 1) -> Job:
+    options = SeparationOptions(model="htdemucs_mini", device="cpu", threads=1)
+    return Job(f"job{number}", render, render.parent / "outbox", render.stem, PRESET, options)
+
+
+def test_everything_that_crosses_the_border_comes_back_equal(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(b"/tmp/not-utf8-\xff/\xe2\x98\x83 ]===].wav"))
+    job = replace(
+        job_for(odd), output=OutputOptions("flac", "PCM_24", dry=False), model_folders=(odd,), stems_from=odd.parent
+    )
+    assert protocol.decode_job(_through_a_pipe(protocol.encode_job(job))) == job
+    staged = Staged(odd, "name", odd)
+    assert protocol.decode_staged(_through_a_pipe(protocol.encode_staged(staged))) == staged
+    events: list[Event] = [StageStarted("read", 1.5), Progress("check", 0.25, 1.5), Notice("Ünïcödé\n]]")]
+    for event in events:
+        assert protocol.decode_event(_through_a_pipe(protocol.encode_event(event))) == event
+    error = protocol.decode_error(_through_a_pipe(protocol.encode_error(PresetError("a", hint="b", path=odd))))
+    assert (type(error), error.message, error.hint, error.path) == (PresetError, "a", "b", odd)
+
+
+def _through_a_pipe(message: dict[str, object]) -> dict[str, object]:
+    import json
+
+    line = protocol.line(message)
+    assert line.count(b"\n") == 1
+    decoded: dict[str, object] = json.loads(line)
+    return decoded
+
+
+def test_jobs_in_a_row_share_one_worker_and_a_bad_render_costs_only_itself(render: Path) -> None:
+    bad = render.with_name("bad.wav")
+    bad.write_text("this is no sound")
+    events: list[Event] = []
+    with Worker() as worker:
+        first = publish(worker.run(job_for(render, 1), events.append))
+        with pytest.raises(ReadError, match="bad.wav|snapshot"):
+            worker.run(job_for(bad, 2), events.append)
+        second = publish(worker.run(job_for(render, 3), events.append))
+    assert (first.folder.name, second.folder.name) == ("song", "song 2")
+    assert [event.stage for event in events if isinstance(event, StageStarted)].count("separate") == 2
+    made = [read(drop.manifest) for drop in (first, second)]
+    assert made[0].model.is_trial
+    assert [file.sha256 for file in made[0].files] == [file.sha256 for file in made[1].files]
+    assert not (render.parent / "outbox" / ".staging").exists()
+
+
+def test_an_interrupt_takes_the_job_back_and_the_worker_goes_on(render: Path) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StageStarted) and event.stage == "separate":
+            raise KeyboardInterrupt
+
+    with Worker() as worker:
+        with pytest.raises(KeyboardInterrupt):
+            worker.run(job_for(render, 1), interrupt)
+        assert not list((render.parent / "outbox").iterdir())
+        assert publish(worker.run(job_for(render, 2), lambda _: None)).folder.is_dir()
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "os._exit(3)", "os.kill(os.getpid(), 9)", "sys.exit()"])
+def test_a_worker_that_dies_costs_one_job_and_leaves_nothing_staged(render: Path, end: str) -> None:
+    if os.name == "nt" and "kill" in end:
+        pytest.skip("no signals on Windows")
+    code = f"""
+        import os, sys, pathlib
+        sys.stdin.buffer.readline()
+        stage = pathlib.Path({str(render.parent / "outbox" / ".staging" / "job1" / "work")!r})
+        stage.mkdir(parents=True)
+        (stage / "half.wav").write_bytes(b"x")
+        print("out of luck", file=sys.stderr, flush=True)
+        {end}
+    """
+    with Worker(command=(sys.executable, "-c", textwrap.dedent(code))) as worker:
+        with pytest.raises(RenderError, match=r"died .*while it worked on song\.wav.*out of luck") as raised:
+            worker.run(job_for(render), lambda _: None)
+        assert raised.value.path == render
+        assert not list((render.parent / "outbox").iterdir())
+        with pytest.raises(RenderError, match="died"):
+            worker.run(job_for(render), lambda _: None)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL of a parent; Windows needs a job object")
+def test_a_worker_whose_parent_is_killed_cleans_up_and_ends(tmp_path: Path) -> None:
+    render = tmp_path / "long.wav"
+    soundfile.write(render, np.random.default_rng(1).normal(0, 0.1, (44100 * 60, 2)), 44100, subtype="PCM_16")
+    code = f"""
+        from pathlib import Path
+        from bridge.domain.job import Job, SeparationOptions
+        from bridge.presets.loader import parse
+        from bridge.worker.client import Worker
+        render = Path({str(render)!r})
+        options = SeparationOptions(model="htdemucs_mini", device="cpu", threads=1)
+        preset = parse("version: 1\\nname: n\\n", name="n")
+        with Worker() as worker:
+            def tell(event):
+                if getattr(event, "stage", "") == "separate":
+                    print(worker._process.pid, flush=True)
+            worker.run(Job("killed", render, render.parent / "outbox", "long", preset, options), tell)
+    """
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert (tmp_path / "outbox" / ".staging" / "killed").is_dir()
+        parent.send_signal(signal.SIGKILL)
+    for _ in range(300):
+        if not _runs(child):
+            break
+        time.sleep(0.1)
+    assert not _runs(child)
+    assert not list((tmp_path / "outbox").iterdir())
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        return False
+    return state != "Z"
+
+
+def test_a_fault_of_ours_is_told_as_one(render: Path) -> None:
+    with Worker() as worker, pytest.raises(BridgeError, match="Internal error") as raised:
+        worker.run(replace(job_for(render), id="../out of bounds"), lambda _: None)
+    assert "report" in raised.value.hint
