@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,6 @@ from bridge.errors import BridgeError, ConfigError, ReadError
 
 if TYPE_CHECKING:
     from bridge.cli.jobs import Planner
-    from bridge.delivery.manifest import Manifest
     from bridge.domain.job import Job
 
 __all__ = ["apply", "drop_of"]
@@ -55,22 +55,22 @@ def _job(planner: Planner, source: Path) -> Job:
     from bridge.delivery.manifest import read
     from bridge.domain.drop import MANIFEST
 
-    source = source.expanduser().absolute()
+    source = source.expanduser().resolve()
     if not source.is_dir():
-        drop = drop_of(source, planner.outbox_of(source))
-        return planner.job(source, name=_name(read(drop / MANIFEST)), stems_from=drop)
+        return planner.job(source, stems_from=drop_of(source, planner.outbox_of(source)))
     manifest = read(source / MANIFEST)
     mix = next((file for file in manifest.files if file.kind == "mix"), None)
     if mix is None:
         raise ReadError(f"{source} holds no mix.", hint="Name the render instead of its drop.", path=source)
-    chosen = planner.outbox or source.parent
-    return Planner(planner.settings, planner.preset, outbox=chosen).job(
-        source / mix.path, name=_name(manifest), stems_from=source
-    )
+    planner = replace(planner, outbox=planner.outbox or source.parent)
+    return planner.job(source / mix.path, stems_from=source)
 
 
 def drop_of(render: Path, outbox: Path) -> Path:
-    """Return the newest drop in `outbox` that was made from this very file; raises ReadError, ConfigError."""
+    """Return the drop in `outbox` that was made from this very file; raises ReadError, ConfigError.
+
+    Where several were, one made under this very path comes first, then the newest.
+    """
     from bridge.delivery.manifest import read, sha256_of
     from bridge.domain.drop import MANIFEST
 
@@ -89,17 +89,11 @@ def drop_of(render: Path, outbox: Path) -> Path:
             # Somebody else's drop.json, or a damaged one: not the drop that is looked for.
             continue
         if manifest.render.sha256 == sha256:
-            made.append((manifest.created, folder))
+            made.append((manifest.render.path == str(render), manifest.created, folder))
     if not made:
         raise ConfigError(
             f"No drop of {render.name} is in {outbox}.",
             hint="Separate it first (stem-bridge process), or name its outbox with --outbox.",
             path=render,
         )
-    return max(made)[1]
-
-
-def _name(manifest: Manifest) -> str:
-    """Return the render's name as the drop spells it."""
-    mix = next((file.path for file in manifest.files if file.kind == "mix"), manifest.render.path)
-    return PurePosixPath(mix).stem
+    return max(made)[-1]

@@ -38,7 +38,7 @@ class Planner:
         chosen = self.outbox or (inbox.outbox if inbox else render.parent / BESIDE_THE_RENDER)
         return chosen.expanduser().absolute()
 
-    def job(self, render: Path, *, name: str | None = None, stems_from: Path | None = None) -> Job:
+    def job(self, render: Path, *, stems_from: Path | None = None) -> Job:
         """Make the job of one render; raises SetupError for a preset, model or stem that cannot be used."""
         from bridge.domain.job import Job
         from bridge.presets.library import find
@@ -53,7 +53,7 @@ class Planner:
             id=uuid.uuid4().hex,
             render=render.absolute(),
             outbox=self.outbox_of(render),
-            name=name or render.stem,
+            name=render.stem,
             preset=preset,
             separation=separation,
             output=self.settings.output_for(preset),

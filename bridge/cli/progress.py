@@ -88,15 +88,16 @@ class Lines(Feedback):
     def __init__(self) -> None:
         super().__init__()
         self._last = 0.0
+        self._ended = ""
 
     def progress(self, event: StageStarted | Progress) -> None:
         now = time.monotonic()
         if isinstance(event, StageStarted):
-            self._last = now
+            self._last, self._ended = now, ""
             return
         finished = event.done_seconds >= event.total_seconds
-        if finished or now - self._last >= _LINE_EVERY_SECONDS:
-            self._last = now
+        if event.stage != self._ended and (finished or now - self._last >= _LINE_EVERY_SECONDS):
+            self._last, self._ended = now, event.stage if finished else ""
             speed, left = self._pace(event)
             percent = 100.0 * event.done_seconds / event.total_seconds if event.total_seconds else 100.0
             rest = "" if finished else f", {format_duration(left)} left"

@@ -52,5 +52,5 @@ def test_what_cannot_be_used_is_refused_before_any_work(settings: config.Setting
 
 def test_stems_that_exist_need_neither_weights_nor_their_model_s_stems(tmp_path: Path) -> None:
     settings = config.Settings(separation=config.Separation(stems=("guitar",)))
-    job = Planner(settings, "karaoke").job(tmp_path / "song.wav", name="Song", stems_from=tmp_path)
-    assert (job.stems_from, job.name) == (tmp_path, "Song")
+    job = Planner(settings, "karaoke").job(tmp_path / "song.wav", stems_from=tmp_path)
+    assert (job.stems_from, job.name) == (tmp_path, "song")

@@ -22,6 +22,7 @@ def tell(feedback: Feedback) -> None:
         told.report(Progress("separate", 10.0, 20.0))
         told.report(Notice("the render is silent"))
         told.report(Progress("separate", 20.0, 20.0))
+        told.report(Progress("separate", 20.0, 20.0))
         told.done(Path("song.wav"), DROP)
         told.start(Path("bad.wav"), 2, 2)
         told.failed(Path("bad.wav"), ReadError("bad.wav is not audio.", hint="Render it again."))
@@ -31,11 +32,11 @@ def test_json_tells_every_event_and_ends_each_render_with_done_or_failed(capsys:
     tell(Json())
     out, err = capsys.readouterr()
     events = [json.loads(line) for line in out.splitlines()]
-    kinds = ["started", "stage", "progress", "notice", "progress", "done", "started", "failed"]
+    kinds = ["started", "stage", "progress", "notice", "progress", "progress", "done", "started", "failed"]
     assert [event["event"] for event in events] == kinds
     assert events[2] == {"event": "progress", "stage": "separate", "done_seconds": 10.0, "total_seconds": 20.0}
-    assert Path(events[5]["drop"]) == DROP.folder
-    assert events[7]["hint"] == "Render it again."
+    assert Path(events[6]["drop"]) == DROP.folder
+    assert events[8]["hint"] == "Render it again."
     assert err == ""
 
 
