@@ -61,9 +61,9 @@ def test_the_bundled_model_is_found_and_right(command: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("folder", ["reaper_scripts", "demo", "models"])
 def test_every_file_beside_the_code_is_in_the_wheel(command: Path, tmp_path: Path, folder: str) -> None:
-    listing = f"sorted(path.name for path in shipped({folder!r}).iterdir())"
+    listing = f"sorted(str(path.relative_to(top)) for top in [shipped({folder!r})] for path in top.rglob('*.*'))"
     code = f"from bridge.resources import shipped; print(*{listing}, sep='\\n')"
     there = run(command.parent / "python", "-c", code, cwd=tmp_path).splitlines()
     source = ROOT / folder if folder == "reaper_scripts" else ROOT / "bridge" / "shipped" / folder
-    tracked = sorted(path.name for path in source.iterdir() if not path.name.startswith("."))
+    tracked = sorted(str(path.relative_to(source)) for path in source.rglob("*.*"))
     assert there == tracked != []

@@ -223,4 +223,5 @@ def _bars(last: str) -> RichProgress:
         console=Console(stderr=True),
         transient=True,
         redirect_stdout=False,  # results go to stdout, also where only stderr is a terminal
+        redirect_stderr=False,  # rich would break long lines, and with them the paths in errors
     )
