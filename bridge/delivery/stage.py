@@ -115,12 +115,11 @@ def _make(outbox: Path, place: Path) -> Stage:
                 for folder in (place, stage.folder, stage.work):
                     folder.mkdir()
                 return stage
-            except FileNotFoundError:
-                if attempt + 1 == _MAKING_ATTEMPTS:
-                    raise
-            except OSError:
+            except OSError as exc:
                 _remove(place)
-                raise
+                # PermissionError: what Windows says of a folder that is just being removed.
+                if attempt + 1 == _MAKING_ATTEMPTS or not isinstance(exc, FileNotFoundError | PermissionError):
+                    raise
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 

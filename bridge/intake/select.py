@@ -148,7 +148,7 @@ def _is_visible(entry: os.DirEntry[str]) -> bool:
         # Gone since it was listed.
         return False
     hidden = getattr(status, "st_file_attributes", 0) & _HIDDEN
-    return not hidden and not stat.S_ISLNK(status.st_mode) and getattr(status, "st_reparse_tag", 0) not in _LINK_TAGS
+    return not hidden and getattr(status, "st_reparse_tag", 0) not in _LINK_TAGS
 
 
 def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:

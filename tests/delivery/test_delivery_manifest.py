@@ -111,6 +111,14 @@ def test_a_value_that_cannot_be_is_refused(drop: Path, key: str, value: object) 
     assert raised.value.hint
 
 
+def test_a_number_beyond_all_numbers_is_refused(drop: Path) -> None:
+    path = drop / "drop.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"times_real_time": 1.7', '"times_real_time": 1e999'), encoding="utf-8")
+    with pytest.raises(DeliveryError, match="times_real_time"):
+        read(path)
+
+
 @pytest.mark.parametrize("version", [0, 2, "1", 1.5, None, True, [1]])
 def test_another_version_is_named(drop: Path, version: object) -> None:
     with pytest.raises(DeliveryError, match="version"):
