@@ -1,0 +1,125 @@
+"""What a drop becomes in a session, decided from preset and planned files: tracks, items, buses, sends, markers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bridge.domain.drop import DropPlan, PlannedFile
+from bridge.domain.preset import Preset
+from bridge.domain.render import AudioFormat, Marker, Origin
+from bridge.domain.session import BusPlan, ItemPlan, SendPlan, SessionPlan, TakePlan, TrackPlan
+from bridge.domain.stems import display_name
+
+__all__ = ["plan_session"]
+
+_MIXING_ORDER = ("drums", "bass", "other", "vocals", "guitar", "piano")
+_COLORS = {
+    "drums": "#d1495b",
+    "bass": "#8f5db7",
+    "other": "#4f8a8b",
+    "vocals": "#edae49",
+    "guitar": "#6a994e",
+    "piano": "#3d7ea6",
+}
+_OTHER_COLOR = "#7d8597"
+_ORIGINAL_COLOR = "#8a8a8a"
+
+
+def plan_session(
+    *,
+    drop_id: str,
+    title: str,
+    format: AudioFormat,  # noqa: A002
+    origin: Origin,
+    markers: Sequence[Marker],
+    preset: Preset,
+    plan: DropPlan,
+    frames: Mapping[str, int],
+    common_gain_db: float = 0.0,
+) -> SessionPlan:
+    """Lay a drop out as tracks; pure.
+
+    One track per delivered stem in mixing order, named for people and coloured like its bus, with the wet take first
+    and the dry one behind it; faders and buses as the preset says; last, the original, muted and past all buses. Only
+    buses that a stem or a send reaches are made. `frames` maps the path of every planned file to its length in
+    frames. `common_gain_db` is the gain that every stem file (never the mix) was written with; items undo it.
+    """
+    stems = sorted((file for file in plan.files if file.kind == "stem"), key=lambda file: _mixing_place(file.stem))
+    used = _used_buses(preset, (file.stem for file in stems))
+    tracks = [_stem_track(file, format.channels, preset, plan, frames, common_gain_db) for file in stems]
+    mix = plan.file("mix", "mix")
+    if mix is not None:
+        tracks.append(_original_track(mix, title, format.channels, frames))
+    return SessionPlan(
+        drop_id=drop_id,
+        title=title,
+        sample_rate=format.sample_rate,
+        frames=format.frames,
+        origin=origin,
+        tracks=tuple(tracks),
+        buses=tuple(
+            BusPlan(bus.name, bus.color, bus.gain_db, format.channels, bus.reaper_fx)
+            for name, bus in preset.buses.items()
+            if name in used
+        ),
+        sends=tuple(SendPlan(send.source, send.target, send.level_db) for send in preset.sends if send.source in used),
+        markers=tuple(markers),
+    )
+
+
+def _stem_track(
+    file: PlannedFile,
+    channels: int,
+    preset: Preset,
+    plan: DropPlan,
+    frames: Mapping[str, int],
+    common_gain_db: float,
+) -> TrackPlan:
+    wanted = preset.for_stem(file.stem)
+    name = display_name(file.stem)
+    takes = [TakePlan(str(file.path), name)]
+    dry = plan.file(file.stem, "dry")
+    if dry is not None:
+        takes.append(TakePlan(str(dry.path), f"{name} (dry)"))
+    bus = preset.buses.get(wanted.bus) if wanted.bus is not None else None
+    return TrackPlan(
+        key=f"stem:{file.stem}",
+        name=name,
+        color=(bus.color if bus else "") or _COLORS.get(file.stem, _OTHER_COLOR),
+        channels=channels,
+        gain_db=wanted.gain_db,
+        pan=wanted.pan,
+        mute=wanted.mute,
+        bus=wanted.bus,
+        item=ItemPlan(tuple(takes), frames[str(file.path)], -common_gain_db),
+    )
+
+
+def _original_track(mix: PlannedFile, title: str, channels: int, frames: Mapping[str, int]) -> TrackPlan:
+    name = f"{title} (original)"
+    return TrackPlan(
+        key="mix",
+        name=name,
+        color=_ORIGINAL_COLOR,
+        channels=channels,
+        gain_db=0.0,
+        pan=0.0,
+        mute=True,
+        bus=None,
+        item=ItemPlan((TakePlan(str(mix.path), name),), frames[str(mix.path)]),
+    )
+
+
+def _mixing_place(stem: str) -> int:
+    """Give a stem its place; what is not in the usual order comes after it, in the order of the drop."""
+    return _MIXING_ORDER.index(stem) if stem in _MIXING_ORDER else len(_MIXING_ORDER)
+
+
+def _used_buses(preset: Preset, stems: Iterable[str]) -> set[str]:
+    """Collect the buses that sound reaches: from stems, then along sends."""
+    used: set[str] = set()
+    reached = {bus for stem in stems if (bus := preset.for_stem(stem).bus) is not None}
+    while reached:
+        used |= reached
+        reached = {send.target for send in preset.sends if send.source in used} - used
+    return used

@@ -1,0 +1,121 @@
+"""The texts REAPER reads: `import.lua`, shipped code around one table, and `drop.lua`, the manifest as a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from bridge.domain.session import BusPlan, SessionPlan, TrackPlan
+from bridge.resources import shipped
+from bridge.session.lua import literal
+from bridge.units import db_to_gain, frames_to_seconds
+
+__all__ = ["drop_data", "import_script"]
+
+_VERSION = 1
+_LIBRARY = "Stem Bridge/lib/stembridge_import.lua"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+
+_SCRIPT = """\
+-- Stem Bridge: brings the stems that lie beside this file into the open REAPER project.
+-- REAPER > Actions > Show action list > New action > Load ReaScript. It is one undo step, and may run again at any
+-- time: then it restores what is missing and touches nothing else.
+
+local DATA = {data}
+
+local import_drop = (function()
+{code}
+end)()
+
+local folder = debug.getinfo(1, "S").source:match("^@(.*[/\\\\])") or ""
+local _, message = import_drop(DATA, folder)
+if message then reaper.ShowMessageBox(message, "Stem Bridge", 0) end
+"""
+
+
+def import_script(plan: SessionPlan) -> str:
+    """Write the whole text of a drop's `import.lua`: the shipped import code and the plan as its one table.
+
+    Raises OSError when the installation lacks its ReaScripts.
+    """
+    code = (shipped("reaper_scripts") / _LIBRARY).read_text(encoding="utf-8").strip("\n")
+    return _SCRIPT.format(data=literal(_data(plan)), code=code)
+
+
+def drop_data(manifest: Mapping[str, Any]) -> str:
+    """Write a manifest (plain values only) as a Lua data file, for scripts in REAPER, which has no JSON."""
+    return f"return {literal(manifest)}\n"
+
+
+def _data(plan: SessionPlan) -> dict[str, object]:
+    rate = plan.sample_rate
+    stems = [_track(plan, track) for track in plan.tracks if track.key.startswith("stem:")]
+    others = [_track(plan, track) for track in plan.tracks if not track.key.startswith("stem:")]
+    return {
+        "version": _VERSION,
+        "title": _one_line(plan.title),
+        "origin": {"seconds": plan.origin.seconds, "is_timecode": plan.origin.source == "bext"},
+        "tracks": [*stems, *(_bus(plan, bus) for bus in plan.buses), *others],
+        "markers": [
+            {
+                "name": _one_line(marker.name),
+                "start": frames_to_seconds(marker.position_frames, rate),
+                "length": frames_to_seconds(marker.length_frames, rate),
+            }
+            for marker in plan.markers
+        ],
+    }
+
+
+def _track(plan: SessionPlan, track: TrackPlan) -> dict[str, object]:
+    return {
+        "id": _identity(plan, track.key),
+        "name": _one_line(track.name),
+        "color": _rgb(track.color),
+        "channels": track.channels,
+        "volume": db_to_gain(track.gain_db),
+        "pan": track.pan,
+        "mute": track.mute,
+        "bus": None if track.bus is None else _identity(plan, f"bus:{track.bus}"),
+        "item": {
+            "seconds": frames_to_seconds(track.item.length_frames, plan.sample_rate),
+            "volume": db_to_gain(track.item.gain_db),
+            "takes": [{"file": take.file, "name": _one_line(take.name)} for take in track.item.takes],
+        },
+    }
+
+
+def _bus(plan: SessionPlan, bus: BusPlan) -> dict[str, object]:
+    sends = [
+        {"to": _identity(plan, f"bus:{send.target}"), "volume": db_to_gain(send.level_db)}
+        for send in plan.sends
+        if send.source == bus.name
+    ]
+    return {
+        "id": _identity(plan, f"bus:{bus.name}"),
+        "name": _one_line(bus.name),
+        "color": _rgb(bus.color),
+        "channels": bus.channels,
+        "volume": db_to_gain(bus.gain_db),
+        "pan": 0.0,
+        "mute": False,
+        "fx": list(bus.reaper_fx) or None,
+        "sends": sends or None,
+    }
+
+
+def _identity(plan: SessionPlan, key: str) -> str:
+    """Name a track for ever: plain ASCII, since it is stored inside the user's project file."""
+    return f"{quote(plan.drop_id, safe='')}/{quote(key, safe=':')}"
+
+
+def _one_line(text: str) -> str:
+    """Take out what a track name cannot hold; a project file is made of lines, and a NUL ends a C string."""
+    return _CONTROL.sub(" ", text)
+
+
+def _rgb(color: str) -> list[int] | None:
+    """Split '#rrggbb' into three numbers; empty = no colour."""
+    return [int(color[at : at + 2], 16) for at in (1, 3, 5)] if color else None
