@@ -56,8 +56,8 @@ def _told(drop: Drop, manifest: Manifest, scores: Scores) -> Iterator[str]:
     yield from _tree(drop.folder)
     yield ""
     depth = manifest.null_depth_db
-    gap = "not one bit apart" if depth == "exact" else f"{depth:.0f} dB apart at most" if depth is not None else "-"
-    yield f"sum    the dry stems together against the mix: {gap}"
+    left = "nothing, to the bit" if depth == "exact" else "-" if depth is None else f"{depth:.0f} dB"
+    yield f"null   the mix minus all dry stems leaves {left}"
     yield "SDR    " + ", ".join(f"{stem} {measures['sdr_db']:.1f} dB" for stem, measures in scores.items())
     seconds = manifest.render.format.value().seconds
     took = sum(manifest.timings.seconds.values())

@@ -130,7 +130,7 @@ class Bars(Feedback):
     def progress(self, event: StageStarted | Progress) -> None:
         if event.stage not in self._tasks:
             self._tasks[event.stage] = self._bars.add_task(event.stage, total=event.total_seconds, pace="")
-        if isinstance(event, Progress):
+        if isinstance(event, Progress) and event.done_seconds > 0:
             speed, left = self._pace(event)
             pace = f"{speed:.1f}x real time" + (f", {format_duration(left)} left" if left > 0 else "")
             self._bars.update(self._tasks[event.stage], completed=event.done_seconds, pace=pace)
