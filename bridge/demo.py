@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bridge.audio.header import inspect
 from bridge.audio.read import open_sound
 from bridge.audio.write import SoundWriter
 from bridge.errors import DestinationError
@@ -24,14 +25,17 @@ def prepare(into: Path) -> Path:
     """Write `into/truth/<stem>.wav` and their sum, `into/Demo song.wav`, and return the path of the sum.
 
     The bundled stems are lossy files; what they decode to is the truth, FLOAT, and their sum is PCM_24, both stereo at
-    44.1 kHz. What is there from an earlier demo is used again. Raises DestinationError, NoSpaceError when `into` cannot
-    be written.
+    44.1 kHz. What an earlier demo left is used again when it is whole. Raises DestinationError or NoSpaceError when
+    `into` cannot be written.
     """
     truth, render = into / "truth", into / "Demo song.wav"
-    if render.exists():
+    paths = [*(truth / f"{stem}.wav" for stem in STEMS), render]
+    if all(path.exists() and inspect(path).state == "complete" for path in paths):
         return render
     try:
         truth.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            path.unlink(missing_ok=True)
     except OSError as exc:
         message = f"Cannot write {truth}: {exc.strerror}"
         raise DestinationError(message, hint="Choose another folder", path=truth) from exc
@@ -39,7 +43,7 @@ def prepare(into: Path) -> Path:
         stems = [opened.enter_context(open_sound(shipped("demo") / f"{stem}.ogg", Path(work))) for stem in STEMS]
         shape = stems[0].format
         new = partial(SoundWriter, sample_rate=shape.sample_rate, channels=shape.channels, container="WAV")
-        files = [opened.enter_context(new(truth / f"{stem}.wav", subtype="FLOAT")) for stem in STEMS]
+        files = [opened.enter_context(new(path, subtype="FLOAT")) for path in paths[:-1]]
         mix = opened.enter_context(new(render, subtype="PCM_24"))
         for start in range(0, shape.frames, _BLOCK_FRAMES):
             blocks = np.stack([sound.read(start, _BLOCK_FRAMES) for sound in stems])  # (S, C, T)

@@ -5,7 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = {"numpy", "pydantic", "soundfile", "soxr", "scipy", "watchdog", "torch", "demucs", "pedalboard", "huggingface_hub", "yaml"}
+HEAVY = {
+    "numpy",
+    "pydantic",
+    "soundfile",
+    "soxr",
+    "scipy",
+    "watchdog",
+    "torch",
+    "demucs",
+    "pedalboard",
+    "huggingface_hub",
+    "yaml",
+}
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -19,5 +31,7 @@ def test_the_command_line_loads_nothing_heavy() -> None:
 
 
 def test_the_parent_side_of_the_worker_loads_no_torch_and_no_pedalboard() -> None:
-    loaded = loaded_after("import bridge.worker.client, bridge.presets.loader, bridge.models.weights, bridge.delivery.publish")
+    loaded = loaded_after(
+        "import bridge.worker.client, bridge.presets.loader, bridge.models.weights, bridge.delivery.publish"
+    )
     assert not loaded & {"torch", "demucs", "pedalboard"}

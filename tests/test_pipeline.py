@@ -50,7 +50,9 @@ class Desk:
         self.events: list[Event] = []
         self.count = 0
 
-    def render(self, sample_rate: int = 48000, channels: int = 2, subtype: str = "PCM_24", seconds: float = 3.0) -> Path:
+    def render(
+        self, sample_rate: int = 48000, channels: int = 2, subtype: str = "PCM_24", seconds: float = 3.0
+    ) -> Path:
         path = self.folder / f"My song {sample_rate} {channels} {subtype}.wav"
         mix = mix_of(multitrack(seconds, sample_rate, channels, seed=1))
         soundfile.write(path, mix.T, sample_rate, subtype=subtype)
@@ -102,11 +104,11 @@ def test_float_stems_keep_the_shape_and_sum_to_the_render(
     assert not list((desk.folder / "outbox").glob(".staging*"))
 
 
-@pytest.mark.parametrize("format", ["wav", "flac", "aiff"])
+@pytest.mark.parametrize("container", ["wav", "flac", "aiff"])
 @pytest.mark.parametrize("depth", ["PCM_16", "PCM_24"])
-def test_fixed_point_stems_of_a_fixed_point_render_null_to_exactly_zero(desk: Desk, format: str, depth: str) -> None:
+def test_fixed_point_stems_of_a_fixed_point_render_null_to_exactly_zero(desk: Desk, container: str, depth: str) -> None:
     render = desk.render(44100, 2, depth)
-    drop = desk.run(desk.job(render, output=OutputOptions(format=format, subtype="source")))
+    drop = desk.run(desk.job(render, output=OutputOptions(format=container, subtype="source")))
     mix = soundfile.read(render, dtype="int32", always_2d=True)[0].astype(np.int64)
     manifest = read(drop.manifest)
     paths = [drop.folder / file.path for file in manifest.files if file.kind == "stem"]
@@ -157,7 +159,9 @@ def test_the_same_job_makes_the_same_files(desk: Desk) -> None:
     render = desk.render()
 
     def contents(drop: Drop) -> dict[str, str]:
-        files = [path for path in drop.folder.rglob("*") if path.is_file() and path.name not in ("drop.json", "drop.lua")]
+        files = [
+            path for path in drop.folder.rglob("*") if path.is_file() and path.name not in ("drop.json", "drop.lua")
+        ]
         return {str(p.relative_to(drop.folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
     first, second = (desk.run(desk.job(render, preset=WET)) for _ in range(2))
@@ -193,9 +197,7 @@ def test_another_preset_on_a_drop_needs_no_separation(desk: Desk) -> None:
 def test_position_and_markers_of_the_render_are_carried_to_every_stem(desk: Desk) -> None:
     render = desk.folder / "placed.wav"
     chunks = Chunks(Broadcast(originator="REAPER", time_reference_frames=480000), (Marker(24000, "Verse 'é'"),))
-    with SoundWriter(
-        render, sample_rate=48000, channels=2, subtype="PCM_24", container="WAV", chunks=chunks
-    ) as sound:
+    with SoundWriter(render, sample_rate=48000, channels=2, subtype="PCM_24", container="WAV", chunks=chunks) as sound:
         sound.write(mix_of(multitrack(1.0, 48000, 2, seed=2)))
     drop = desk.run(desk.job(render, preset=WET))
     manifest = read(drop.manifest)

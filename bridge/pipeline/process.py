@@ -16,6 +16,7 @@ from pathlib import Path
 from bridge.audio.chunks import Chunks, read_chunks
 from bridge.audio.header import require_complete
 from bridge.audio.read import Scan, Sound, open_sound, scan
+from bridge.delivery.names import safe_name
 from bridge.delivery.plan import plan_drop
 from bridge.delivery.records import ModelRecord
 from bridge.delivery.reuse import open_reused
@@ -26,7 +27,7 @@ from bridge.domain.job import Job
 from bridge.domain.render import Origin, Render
 from bridge.domain.stems import StemBlock, StemChoice, complement_name
 from bridge.effects.graph import bind
-from bridge.errors import ReadError
+from bridge.errors import BridgeError, ReadError
 from bridge.intake.snapshot import Snapshot, take
 from bridge.models.registry import find
 from bridge.pipeline.handover import Outcome, hand_over, model_record
@@ -49,8 +50,9 @@ def process(job: Job, report: Report, cancel: Cancel, separators: Callable[[Job]
     Same render, preset, model, options, device and versions give the same audio bit for bit.
     """
     watch = Watch(report, cancel)
-    with open_stage(job.outbox, job.id) as stage:
-        snapshot = take(job.render, stage.work)
+    with open_stage(job.outbox, job.id) as stage, _about_the_render(job, stage.work):
+        # Under the user's name, since that is what messages should say.
+        snapshot = take(job.render, stage.work, name=safe_name(job.render.stem) + job.render.suffix)
         watch.notice(require_complete(snapshot.path).reason)
         with ExitStack() as opened:
             mix = opened.enter_context(open_sound(snapshot.path, stage.work))
@@ -78,6 +80,17 @@ def process(job: Job, report: Report, cancel: Cancel, separators: Callable[[Job]
         hand_over(job, outcome, snapshot.path, stage, watch)
         stage.finish()
         return Staged(stage.folder, plan.name, job.outbox)
+
+
+@contextmanager
+def _about_the_render(job: Job, work: Path) -> Iterator[None]:
+    """Let errors about the private copy point at the user's file."""
+    try:
+        yield
+    except BridgeError as error:
+        if error.path is not None and error.path.is_relative_to(work):
+            error.path = job.render
+        raise
 
 
 @dataclass(frozen=True)

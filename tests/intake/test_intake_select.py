@@ -148,12 +148,14 @@ def test_a_very_deep_tree_is_walked_without_recursion(tmp_path: Path) -> None:
         deep.mkdir()
     bottom = deep / "bottom.wav"
     bottom.write_bytes(b"")
-    assert names(tmp_path, recursive=True) == ["bottom.wav"]
-    # Removed from below here, since pytest's own removal is recursive.
-    bottom.unlink()
-    while deep != tmp_path:
-        deep.rmdir()
-        deep = deep.parent
+    try:
+        assert names(tmp_path, recursive=True) == ["bottom.wav"]
+    finally:
+        # Removed from below here, since pytest's own removal is recursive.
+        bottom.unlink()
+        while deep != tmp_path:
+            deep.rmdir()
+            deep = deep.parent
 
 
 @posix_only

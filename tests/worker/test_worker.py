@@ -94,7 +94,7 @@ def test_jobs_in_a_row_share_one_worker_and_a_bad_render_costs_only_itself(rende
     events: list[Event] = []
     with Worker() as worker:
         first = publish(worker.run(job_for(render, 1), events.append))
-        with pytest.raises(ReadError, match="bad.wav|snapshot"):
+        with pytest.raises(ReadError, match=r"^bad\.wav"):
             worker.run(job_for(bad, 2), events.append)
         second = publish(worker.run(job_for(render, 3), events.append))
     assert (first.folder.name, second.folder.name) == ("song", "song 2")
