@@ -1,0 +1,335 @@
+"""The functions of the API that the stand-in models, each under its own name, on a project with state."""
+
+# ruff: noqa: N802
+# The methods have the names of the API.
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from tests.reaper.standin.api import check_key, check_value, functions
+from tests.reaper.standin.state import Fx, Item, Marker, Project, Send, Source, Take, Track
+
+if TYPE_CHECKING:
+    from tests.reaper.standin.machine import Reaper
+
+__all__ = ["Calls", "RefusedError"]
+
+_BUILD_MISSING_PEAKS = 40047
+
+
+class RefusedError(Exception):
+    """The call is wrong; the script gets it as a Lua error, and the test as a violation."""
+
+
+def _at(things: list[Track] | list[Item] | list[Take], index: int) -> Track | Item | Take | None:
+    return things[index] if 0 <= index < len(things) else None
+
+
+class Calls:
+    """One method per function; arguments are checked before, pointers are objects."""
+
+    def __init__(self, reaper: Reaper) -> None:
+        self._reaper = reaper
+
+    @property
+    def _project(self) -> Project:
+        return self._reaper.project
+
+    def _edit(self) -> None:
+        if not self._reaper.undo_blocks:
+            raise RefusedError("the project is edited outside an undo block")
+
+    def _get(self, function: str, values: dict[str, float], key: str) -> float:
+        self._refuse(check_key(function, key, is_set=False))
+        return values.get(key, 0.0)
+
+    def _set(self, function: str, values: dict[str, float], key: str, value: float) -> bool:
+        self._edit()
+        kind = function.removeprefix("Set").removesuffix("Info_Value")
+        self._refuse(check_key(function, key, is_set=True) or check_value(kind, key, value))
+        values[key] = float(value)
+        return True
+
+    def _text(self, function: str, texts: dict[str, str], key: str, text: str, is_set: bool) -> tuple[bool, str]:
+        self._refuse(check_key(function, key, is_set=is_set))
+        if not is_set:
+            return key in texts or key.startswith("P_NAME"), texts.get(key, "")
+        self._edit()
+        if any(mark in text for mark in "\0\n\r"):
+            raise RefusedError(f"{key} = {text!r} does not fit on a line of the project file")
+        if text:
+            texts[key] = text
+        else:
+            texts.pop(key, None)
+        return True, text
+
+    @staticmethod
+    def _refuse(reason: str | None) -> None:
+        if reason:
+            raise RefusedError(reason)
+
+    # Tracks
+
+    def CountTracks(self, _proj: object) -> int:
+        return len(self._project.tracks)
+
+    def GetTrack(self, _proj: object, index: int) -> object:
+        return _at(self._project.tracks, index)
+
+    def InsertTrackAtIndex(self, index: int, _defaults: bool) -> None:
+        self._edit()
+        self._project.tracks.insert(max(0, min(index, len(self._project.tracks))), Track())
+
+    def DeleteTrack(self, track: Track) -> None:
+        self._edit()
+        self._project.delete_track(track)
+
+    def GetMediaTrackInfo_Value(self, track: Track, key: str) -> float:
+        return self._get("GetMediaTrackInfo_Value", track.values, key)
+
+    def SetMediaTrackInfo_Value(self, track: Track, key: str, value: float) -> bool:
+        return self._set("SetMediaTrackInfo_Value", track.values, key, value)
+
+    def GetSetMediaTrackInfo_String(self, track: Track, key: str, text: str, is_set: bool) -> tuple[bool, str]:
+        return self._text("GetSetMediaTrackInfo_String", track.texts, key, text, is_set)
+
+    # Items
+
+    def CountMediaItems(self, _proj: object) -> int:
+        return len(list(self._project.items()))
+
+    def GetMediaItem(self, _proj: object, index: int) -> object:
+        return _at(list(self._project.items()), index)
+
+    def CountTrackMediaItems(self, track: Track) -> int:
+        return len(track.items)
+
+    def GetTrackMediaItem(self, track: Track, index: int) -> object:
+        return _at(track.items, index)
+
+    def AddMediaItemToTrack(self, track: Track) -> Item:
+        self._edit()
+        track.items.append(Item())
+        return track.items[-1]
+
+    def GetMediaItemInfo_Value(self, item: Item, key: str) -> float:
+        return self._get("GetMediaItemInfo_Value", item.values, key)
+
+    def SetMediaItemInfo_Value(self, item: Item, key: str, value: float) -> bool:
+        return self._set("SetMediaItemInfo_Value", item.values, key, value)
+
+    def GetSetMediaItemInfo_String(self, item: Item, key: str, text: str, is_set: bool) -> tuple[bool, str]:
+        return self._text("GetSetMediaItemInfo_String", item.texts, key, text, is_set)
+
+    # Takes and sources
+
+    def CountTakes(self, item: Item) -> int:
+        return len(item.takes)
+
+    def GetTake(self, item: Item, index: int) -> object:
+        return _at(item.takes, index)
+
+    def GetActiveTake(self, item: Item) -> Take | None:
+        return item.active_take
+
+    def SetActiveTake(self, take: Take) -> None:
+        self._edit()
+        item = next(item for item in self._project.items() if take in item.takes)
+        item.active = item.takes.index(take)
+
+    def AddTakeToMediaItem(self, item: Item) -> Take:
+        self._edit()
+        item.takes.append(Take())
+        item.active = len(item.takes) - 1
+        return item.takes[-1]
+
+    def GetMediaItemTakeInfo_Value(self, take: Take, key: str) -> float:
+        return self._get("GetMediaItemTakeInfo_Value", take.values, key)
+
+    def SetMediaItemTakeInfo_Value(self, take: Take, key: str, value: float) -> bool:
+        return self._set("SetMediaItemTakeInfo_Value", take.values, key, value)
+
+    def GetSetMediaItemTakeInfo_String(self, take: Take, key: str, text: str, is_set: bool) -> tuple[bool, str]:
+        return self._text("GetSetMediaItemTakeInfo_String", take.texts, key, text, is_set)
+
+    def GetMediaItemTake_Source(self, take: Take) -> Source | None:
+        return take.source
+
+    def SetMediaItemTake_Source(self, take: Take, source: Source) -> bool:
+        self._edit()
+        if source not in self._reaper.loose_sources:
+            raise RefusedError(f"{source.path} belongs to a take already")
+        self._reaper.loose_sources.remove(source)
+        take.source = source
+        return True
+
+    def PCM_Source_CreateFromFile(self, path: str) -> Source | None:
+        source = Source.open(path, self._reaper.locate(path))
+        if source:
+            self._reaper.loose_sources.append(source)
+        return source
+
+    def PCM_Source_Destroy(self, source: Source) -> None:
+        if source not in self._reaper.loose_sources:
+            raise RefusedError(f"{source.path} belongs to a take and must not be destroyed")
+        self._reaper.loose_sources.remove(source)
+
+    def GetMediaSourceLength(self, source: Source) -> tuple[float, bool]:
+        return source.seconds, False
+
+    def PCM_Source_BuildPeaks(self, source: Source, mode: int) -> int:
+        if mode == 0:
+            source.is_building = source.peaks > 0
+            return int(source.is_building)
+        if not source.is_building:
+            raise RefusedError("peaks are built without having begun (mode 0)")
+        if mode == 1:
+            source.peaks = max(0, source.peaks - 1)
+            return source.peaks * 50
+        source.is_building = False
+        return 0
+
+    # Sends and effects
+
+    def _sends(self, track: Track, category: int) -> list[Send]:
+        if category != 0:
+            raise RefusedError("only sends (category 0) are modelled")
+        return track.sends
+
+    def _send(self, track: Track, category: int, index: int) -> Send:
+        sends = self._sends(track, category)
+        if not 0 <= index < len(sends):
+            raise RefusedError(f"there is no send {index}")
+        return sends[index]
+
+    def CreateTrackSend(self, track: Track, target: Track | None) -> int:
+        self._edit()
+        if target is None or target is track:
+            raise RefusedError("only sends to another track are modelled")
+        track.sends.append(Send(target))
+        return len(track.sends) - 1
+
+    def GetTrackNumSends(self, track: Track, category: int) -> int:
+        return len(self._sends(track, category))
+
+    def GetTrackSendInfo_Value(self, track: Track, category: int, index: int, key: str) -> object:
+        send = self._send(track, category, index)
+        if key == "P_DESTTRACK":
+            return send.target
+        return self._get("GetTrackSendInfo_Value", send.values, key)
+
+    def SetTrackSendInfo_Value(self, track: Track, category: int, index: int, key: str, value: float) -> bool:
+        return self._set("SetTrackSendInfo_Value", self._send(track, category, index).values, key, value)
+
+    def TrackFX_AddByName(self, track: Track, name: str, is_input: bool, instantiate: int) -> int:
+        if is_input or instantiate >= 0:
+            raise RefusedError("only track FX that are always added (instantiate -1) are modelled")
+        self._edit()
+        if name not in self._reaper.installed_fx:
+            return -1
+        track.fx.append(Fx(name))
+        return len(track.fx) - 1
+
+    # Markers and the project
+
+    def CountProjectMarkers(self, _proj: object) -> tuple[int, int, int]:
+        regions = sum(marker.is_region for marker in self._project.markers)
+        count = len(self._project.markers)
+        return count, count - regions, regions
+
+    def EnumProjectMarkers3(self, _proj: object, index: int) -> tuple[int, bool, float, float, str, int, int]:
+        if not 0 <= index < len(self._project.markers):
+            return 0, False, 0.0, 0.0, "", 0, 0
+        one = self._project.markers[index]
+        return index + 1, one.is_region, one.start, one.end, one.name, one.number, one.color
+
+    def AddProjectMarker2(
+        self, _proj: object, is_region: bool, start: float, end: float, name: str, number: int, color: int
+    ) -> int:
+        self._edit()
+        number = number if number >= 0 else len(self._project.markers) + 1
+        self._project.markers.append(Marker(name, start, end if is_region else start, is_region, number, color))
+        return number
+
+    def GetProjectTimeOffset(self, _proj: object, _is_rounded: bool) -> float:
+        return self._project.time_offset
+
+    # Undo
+
+    def Undo_BeginBlock2(self, _proj: object) -> None:
+        self._reaper.undo_blocks.append(copy.deepcopy(self._project))
+
+    def Undo_EndBlock2(self, _proj: object, name: str, _flags: int) -> None:
+        if not self._reaper.undo_blocks:
+            raise RefusedError("an undo block ends that was not begun")
+        before = self._reaper.undo_blocks.pop()
+        if not self._reaper.undo_blocks:
+            self._reaper.undo_points.append((name, before, copy.deepcopy(self._project)))
+            self._reaper.redo_points.clear()
+
+    def Undo_CanUndo2(self, _proj: object) -> str | None:
+        return self._reaper.undo_points[-1][0] if self._reaper.undo_points else None
+
+    def Undo_DoUndo2(self, _proj: object) -> int:
+        if self._reaper.undo_blocks:
+            raise RefusedError("undo inside an undo block")
+        return int(self._reaper.undo())
+
+    # The window, the user and the rest
+
+    def PreventUIRefresh(self, count: int) -> None:
+        self._reaper.refresh += count
+
+    def TrackList_AdjustWindows(self, _is_minor: bool) -> None:
+        return
+
+    def UpdateArrange(self) -> None:
+        return
+
+    def Main_OnCommand(self, command: int, _flag: int) -> None:
+        if command != _BUILD_MISSING_PEAKS:
+            raise RefusedError(f"the action {command} is not modelled")
+        for take in self._project.takes():
+            if take.source:
+                take.source.peaks = 0
+
+    def ShowMessageBox(self, message: str, _title: str, _type: int) -> int:
+        self._reaper.messages.append(message)
+        return 1
+
+    def GetUserFileNameForRead(self, _name: str, _title: str, _extension: str) -> tuple[bool, str]:
+        answer = self._reaper.answers.pop(0) if self._reaper.answers else None
+        return (True, answer) if answer is not None else (False, "")
+
+    def ColorToNative(self, red: int, green: int, blue: int) -> int:
+        return red | green << 8 | blue << 16
+
+    def file_exists(self, path: str) -> bool:
+        return self._reaper.locate(path).is_file()
+
+    def ValidatePtr2(self, _proj: object, pointer: object, kind: str) -> bool:
+        return self._reaper.is_alive(pointer) and kind.removesuffix("*") == self._reaper.kind_of(pointer)
+
+    def defer(self, function: object) -> bool:
+        self._reaper.deferred.append(function)
+        return True
+
+    def get_action_context(self) -> tuple[bool, str, int, int, int, int, int, str]:
+        return False, self._reaper.script, 0, 0, -1, -1, -1, ""
+
+    def time_precise(self) -> float:
+        return self._reaper.clock
+
+    def GetAppVersion(self) -> str:
+        return f"{self._reaper.version}/standin"
+
+    def APIExists(self, name: str) -> bool:
+        return name in functions(self._reaper.version)
+
+    def SetExtState(self, section: str, key: str, value: str, _persist: bool) -> None:
+        self._reaper.ext_state[section, key] = value
+
+    def GetExtState(self, section: str, key: str) -> str:
+        return self._reaper.ext_state.get((section, key), "")

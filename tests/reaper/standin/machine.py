@@ -1,0 +1,304 @@
+"""The stand-in itself: Lua, the strict `reaper` table, pointers, undo history, and what the user would see."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import lupa.lua54
+
+from tests.reaper.standin.api import Function, check_argument, functions
+from tests.reaper.standin.calls import Calls, RefusedError
+from tests.reaper.standin.state import Item, Project, Source, Take, Track
+
+__all__ = ["FAILURES", "Reaper"]
+
+FAILURES: dict[str, object] = {
+    "AddMediaItemToTrack": None,
+    "AddProjectMarker2": -1,
+    "AddTakeToMediaItem": None,
+    "CreateTrackSend": -1,
+    "GetMediaSourceLength": (0.0, False),
+    "GetSetMediaItemInfo_String": (False, ""),
+    "GetSetMediaItemTakeInfo_String": (False, ""),
+    "GetSetMediaTrackInfo_String": (False, ""),
+    "InsertTrackAtIndex": None,
+    "PCM_Source_CreateFromFile": None,
+    "SetMediaItemInfo_Value": False,
+    "SetMediaItemTakeInfo_Value": False,
+    "SetMediaItemTake_Source": False,
+    "SetMediaTrackInfo_Value": False,
+    "SetTrackSendInfo_Value": False,
+    "TrackFX_AddByName": -1,
+    "Undo_DoUndo2": 0,
+    "file_exists": False,
+}
+"""What a function returns when it fails, having done nothing."""
+
+_KINDS = {"MediaTrack": Track, "MediaItem": Item, "MediaItem_Take": Take, "PCM_source": Source, "ReaProject": Project}
+
+_SETUP = rb"""
+local exists, call, own_os = ...
+local pointers, numbers, keep = {}, {}, {}
+
+-- A true light userdata for a number: equal only to itself, cannot be indexed; the kept closure keeps it alive.
+local function pointer(number)
+  if not pointers[number] then
+    local cell = {}
+    local closure = function() return cell end
+    local made = debug.upvalueid(closure, 1)
+    pointers[number], numbers[made], keep[number] = made, number, closure
+  end
+  return pointers[number]
+end
+
+local function finish(ok, are_pointers, ...)
+  if not ok then error(are_pointers, 3) end
+  local results = table.pack(...)
+  for i = 1, results.n do
+    if are_pointers:sub(i, i) == "p" then results[i] = pointer(results[i]) end
+  end
+  return table.unpack(results, 1, results.n)
+end
+
+local function wrap(name)
+  return function(...)
+    local args, types = table.pack(...), {}
+    for i = 1, args.n do
+      types[i] = type(args[i])
+      if types[i] == "userdata" then args[i] = numbers[args[i]] or -1 end
+    end
+    return finish(call(name, table.concat(types, " "), table.unpack(args, 1, args.n)))
+  end
+end
+
+local reaper = setmetatable({}, {
+  __index = function(_, name) return exists(name) and wrap(name) or nil end,
+  __newindex = function(_, name) error("the reaper table is read-only: " .. tostring(name), 2) end,
+})
+
+local function strict_globals()
+  local env = { reaper = reaper, package = { config = own_os .. "\n;\n?\n!\n-\n" } }
+  local allowed = "assert debug error getmetatable io ipairs load math next os pairs pcall print rawequal rawget rawlen "
+    .. "rawset select setmetatable string table tonumber tostring type utf8 xpcall"
+  for name in allowed:gmatch("%w+") do
+    env[name] = _G[name]
+  end
+  local function refuse(_, name) error("global variable '" .. tostring(name) .. "'", 2) end
+  return setmetatable({}, { __index = setmetatable(env, { __index = refuse }), __newindex = refuse })
+end
+
+local function run(text, name, read)
+  local env = strict_globals()
+  getmetatable(env).__index.dofile = function(path)
+    return assert(load(read(path), "@" .. path, "t", env))()
+  end
+  return assert(load(text, "@" .. name, "t", env))()
+end
+
+return run, function(f) return f() end
+"""
+
+
+class Reaper:
+    """A REAPER without a window: one project, scripts run in it, and everything the user would see is kept in lists.
+
+    `version` hides functions of newer versions. `drives` maps Windows folders to real ones; with it, the separator is
+    a backslash. Wrong calls raise a Lua error as in REAPER, and are kept in `violations` in case the script hides it.
+    """
+
+    def __init__(self, *, version: str = "7.78", drives: Mapping[str, Path] | None = None) -> None:
+        self.version = version
+        self.project = Project()
+        self.installed_fx = {"ReaComp", "ReaEQ", "ReaVerbate", "ReaDelay"}
+        self.answers: list[str | None] = []
+        """Files the user will choose in coming dialogs; None cancels."""
+        self.messages: list[str] = []
+        self.violations: list[str] = []
+        self.calls: Counter[str] = Counter()
+        self.loose_sources: list[Source] = []
+        self.undo_blocks: list[Project] = []
+        self.undo_points: list[tuple[str, Project, Project]] = []
+        self.redo_points: list[tuple[str, Project, Project]] = []
+        self.refresh = 0
+        self.deferred: list[object] = []
+        self.clock = 0.0
+        self.script = ""
+        self.ext_state: dict[tuple[str, str], str] = {}
+        self._drives = dict(drives or {})
+        self._failing: set[tuple[str, int]] = set()
+        self._numbers: dict[int, tuple[int, object]] = {}
+        self._objects: dict[int, object] = {}
+        self._functions = functions(version)
+        self._modelled = Calls(self)
+        lua = lupa.lua54.LuaRuntime(
+            encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
+        )
+        setup = lua.execute(b"return function(text) return load(text, '@stand-in', 't') end")(_SETUP)
+        separator = b"\\" if drives else b"/"
+        self._run, self._call = setup(self._exists, self._dispatch, separator)
+
+    # What a test does
+
+    def run(self, script: str | Path) -> None:
+        """Run a script by the path REAPER would know it under, then all it deferred; then check what must balance."""
+        self.script = str(script)
+        path = self.script.encode("utf-8", "surrogateescape")
+        self._run(self._read(path), path, self._read)
+        self.pump()
+        self.check()
+
+    def run_text(self, text: str) -> None:
+        """Run Lua text as a script without a file."""
+        self._run(text.encode("utf-8"), b"text.lua", self._read)
+        self.pump()
+        self.check()
+
+    def pump(self, most: int = 1000) -> None:
+        """Run what scripts deferred, one turn of 30 ms each, until nothing is left."""
+        for _ in range(most):
+            if not self.deferred:
+                return
+            self.clock += 0.03
+            self._call(self.deferred.pop(0))
+        raise AssertionError("a script defers for ever")
+
+    def fail_next(self, function: str, *, skip: int = 0) -> None:
+        """Let a coming call of a function fail as documented, after `skip` that work."""
+        assert function in FAILURES, f"{function} has no documented failure"
+        self._failing.add((function, self.calls[function] + skip + 1))
+
+    def undo(self) -> bool:
+        """Undo, as the user would."""
+        if not self.undo_points:
+            return False
+        point = self.undo_points.pop()
+        self.redo_points.append(point)
+        self.project = copy.deepcopy(point[1])
+        return True
+
+    def redo(self) -> bool:
+        """Redo, as the user would."""
+        if not self.redo_points:
+            return False
+        point = self.redo_points.pop()
+        self.undo_points.append(point)
+        self.project = copy.deepcopy(point[2])
+        return True
+
+    def check(self) -> None:
+        """Fail on wrong calls, and on what a script must leave balanced."""
+        assert not self.violations, "\n".join(self.violations)
+        assert self.refresh == 0, f"PreventUIRefresh is out of balance by {self.refresh}"
+        assert not self.undo_blocks, "an undo block is left open"
+        assert not self.loose_sources, f"sources leak: {[source.path for source in self.loose_sources]}"
+        building = [take.source.path for take in self.project.takes() if take.source and take.source.is_building]
+        assert not building, f"peaks were begun and not ended: {building}"
+
+    # What the calls need
+
+    def locate(self, path: str) -> Path:
+        """Find the real file behind a path that a script names."""
+        for drive, folder in self._drives.items():
+            if PureWindowsPath(path).is_relative_to(drive):
+                return folder / PureWindowsPath(path).relative_to(drive)
+        return Path(path)
+
+    def is_alive(self, thing: object) -> bool:
+        """Tell whether a pointer still points at something."""
+        if isinstance(thing, Source):
+            return thing in self.loose_sources or any(take.source is thing for take in self.project.takes())
+        return thing is self.project or self.project.holds(thing)
+
+    @staticmethod
+    def kind_of(thing: object) -> str:
+        """Name the C type of an object."""
+        return next((kind for kind, cls in _KINDS.items() if isinstance(thing, cls)), "")
+
+    # Lua's side
+
+    def _read(self, path: bytes) -> bytes:
+        return self.locate(path.decode("utf-8", "surrogateescape")).read_bytes()
+
+    def _exists(self, name: bytes) -> bool:
+        return name.decode() in self._functions
+
+    def _dispatch(self, raw_name: bytes, types: bytes, *args: Any) -> tuple[Any, ...]:
+        name = raw_name.decode()
+        function = self._functions[name]
+        try:
+            return (
+                True,
+                *self._results(self._invoke(function, self._arguments(function, types.decode().split(), args))),
+            )
+        except RefusedError as refused:
+            self.violations.append(f"{name}: {refused}")
+            return False, f"{name}: {refused}".encode()
+
+    def _invoke(self, function: Function, args: list[object]) -> object:
+        method = getattr(self._modelled, function.name, None)
+        if method is None:
+            raise RefusedError("the stand-in does not model this function")
+        self.calls[function.name] += 1
+        failing = (function.name, self.calls[function.name])
+        if failing in self._failing:
+            self._failing.remove(failing)
+            return FAILURES[function.name]
+        result: object = method(*args)
+        return result
+
+    def _arguments(self, function: Function, types: list[str], args: tuple[Any, ...]) -> list[object]:
+        if len(args) > len(function.args):
+            raise RefusedError(f"{len(args)} arguments, {len(function.args)} expected")
+        given = []
+        for place, arg in enumerate(function.args):
+            lua_type, value = (types[place], args[place]) if place < len(args) else ("no value", None)
+            if value is None and not arg.is_free:
+                raise RefusedError(f"bad argument #{place + 1} ({arg.name}: {arg.type} expected, got {lua_type})")
+            given.append(None if value is None else self._argument(place, arg.type, lua_type, value, function))
+        return given
+
+    def _argument(self, place: int, kind: str, lua_type: str, value: Any, function: Function) -> object:
+        arg = function.args[place]
+        wrong = check_argument(arg, lua_type, value)
+        if wrong:
+            raise RefusedError(f"bad argument #{place + 1} ({arg.name}: {wrong})")
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "surrogateescape")
+        if kind == "integer":
+            return int(value)
+        if kind == "ReaProject" and value == 0 and lua_type == "number":
+            return None
+        if kind == "identifier" or kind in _KINDS:
+            return self._pointed_at(place, kind, lua_type, value)
+        return value
+
+    def _pointed_at(self, place: int, kind: str, lua_type: str, value: Any) -> object:
+        thing = self._objects.get(value) if lua_type == "userdata" else None
+        if kind == "identifier":
+            return thing
+        if self.kind_of(thing) != kind:
+            raise RefusedError(f"bad argument #{place + 1} ({kind} expected, got {self.kind_of(thing) or lua_type})")
+        if not self.is_alive(thing):
+            raise RefusedError(f"bad argument #{place + 1} ({kind} is gone)")
+        return thing
+
+    def _results(self, result: object) -> tuple[Any, ...]:
+        values = result if isinstance(result, tuple) else (result,)
+        marks = "".join("p" if isinstance(value, tuple(_KINDS.values())) else "-" for value in values)
+        return (marks.encode(), *(self._to_lua(value) for value in values))
+
+    def _to_lua(self, value: object) -> object:
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogateescape")
+        if isinstance(value, tuple(_KINDS.values())):
+            return self._number(value)
+        return value
+
+    def _number(self, thing: object) -> int:
+        number, _ = self._numbers.setdefault(id(thing), (len(self._numbers) + 1, thing))
+        self._objects[number] = thing
+        return number

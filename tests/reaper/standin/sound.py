@@ -1,0 +1,150 @@
+"""What a project sounds like: walk the routing, sum the gains, read the files. Effects let everything through.
+
+The pan law is a model: a law of gain g leaves g in the middle and 1 at the sides, in a straight line between. Of REAPER
+it shares what tests need: a law other than 0 dB changes what sits in the middle, and each track, take and send has its
+own law or follows the project's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from tests.reaper.standin.state import Item, Project, Send, Take, Track
+
+__all__ = ["master"]
+
+Sound = npt.NDArray[np.float64]
+"""(channels, frames)"""
+
+
+def master(project: Project, *, sample_rate: int, frames: int) -> Sound:
+    """Return what reaches the master from time 0: (project.master_channels, frames) float64."""
+    out = np.zeros((project.master_channels, frames))
+    sums = {id(track): np.zeros((_channels(track), frames)) for track in project.tracks}
+    for track in _upstream_first(project):
+        sound = sums[id(track)]
+        for item in track.items:
+            _add_item(sound, item, project, sample_rate)
+        before_fader = sound.copy()
+        sound *= _fader(track.values, project.pan_law, sound.shape[0])
+        if track.values.get("B_MUTE"):
+            sound[:] = 0.0
+            before_fader[:] = 0.0
+        for send in track.sends:
+            _add_send(sums[id(send.target)], send, sound, before_fader, project)
+        if track.values["B_MAINSEND"]:
+            parent = _parent(project, track)
+            _add(out if parent is None else sums[id(parent)], sound)
+    return out
+
+
+def _channels(track: Track) -> int:
+    return int(track.values["I_NCHAN"])
+
+
+def _parent(project: Project, track: Track) -> Track | None:
+    folders: list[Track] = []
+    for one in project.tracks:
+        if one is track:
+            return folders[-1] if folders else None
+        depth = int(one.values.get("I_FOLDERDEPTH", 0))
+        if depth > 0:
+            folders.append(one)
+        elif depth < 0:
+            del folders[depth:]
+    raise AssertionError("the track is not in the project")
+
+
+def _upstream_first(project: Project) -> list[Track]:
+    """Order tracks so that each comes after all that feed it."""
+    ordered: list[Track] = []
+    open_tracks: set[int] = set()
+
+    def visit(track: Track) -> None:
+        if track in ordered:
+            return
+        assert id(track) not in open_tracks, f"feedback through {track.name}"
+        open_tracks.add(id(track))
+        for other in project.tracks:
+            feeds = any(send.target is track for send in other.sends)
+            if feeds or (other.values["B_MAINSEND"] and _parent(project, other) is track):
+                visit(other)
+        ordered.append(track)
+
+    for track in project.tracks:
+        visit(track)
+    return ordered
+
+
+def _fader(values: dict[str, float], project_law: float, channels: int) -> Sound:
+    """Return the gain of each channel, (channels, 1); pan moves the first two."""
+    assert values.get("I_PANMODE", -1) in (-1, 0, 3), "only balance pan is modelled"
+    assert values.get("D_WIDTH", 1.0) == 1.0, "only full width is modelled"
+    law = project_law if values["D_PANLAW"] == -1 else values["D_PANLAW"]
+    pan = values.get("D_PAN", 0.0)
+    gains = np.full((channels, 1), values["D_VOL"])
+    near = law + (1.0 - law) * abs(pan)
+    far = law * (1.0 - abs(pan))
+    gains[:2, 0] *= (near, far) if pan <= 0 else (far, near)
+    return gains
+
+
+def _add(target: Sound, sound: Sound, first: int = 0) -> None:
+    """Add what fits; channels beyond the target's are lost."""
+    count = min(sound.shape[0], target.shape[0] - first)
+    target[first : first + count] += sound[:count]
+
+
+def _add_send(target: Sound, send: Send, after_fader: Sound, before_fader: Sound, project: Project) -> None:
+    values = send.values
+    assert not values.get("B_MONO"), "only sends that keep their channels are modelled"
+    source = int(values.get("I_SRCCHAN", 0))
+    if source == -1 or values.get("B_MUTE"):
+        return
+    code = source >> 10
+    first, count = source & 1023, {0: 2, 1: 1}.get(code, 2 * code)
+    sound = after_fader if values.get("I_SENDMODE", 0) == 0 else before_fader
+    assert first + count <= sound.shape[0], "a send takes channels that its track does not have"
+    sent = sound[first : first + count] * _fader(values, project.pan_law, count)
+    if values.get("B_PHASE"):
+        sent = -sent
+    _add(target, sent, int(values.get("I_DSTCHAN", 0)) & 1023)
+
+
+def _add_item(target: Sound, item: Item, project: Project, sample_rate: int) -> None:
+    take = item.active_take
+    if take is None or take.source is None or item.values.get("B_MUTE"):
+        return
+    start = round(item.values.get("D_POSITION", 0.0) * sample_rate)
+    length = round(item.values.get("D_LENGTH", 0.0) * sample_rate)
+    sound = _take_sound(item, take, length, sample_rate) * item.values["D_VOL"]
+    sound = sound * _fader(take.values, project.pan_law, sound.shape[0])
+    end = min(start + length, target.shape[1])
+    _add(target[:, start:end], sound[:, : end - start])
+
+
+def _take_sound(item: Item, take: Take, length: int, sample_rate: int) -> Sound:
+    """Return the take over its item, (channels, length): after the file's end the loop or silence, fades applied."""
+    assert take.source is not None
+    assert take.values["D_PLAYRATE"] == 1.0, "only the rate 1 is modelled"
+    samples, rate = soundfile.read(take.source.file, always_2d=True)
+    assert rate == sample_rate, "resampling is not modelled"
+    sound = samples.T
+    sound = np.repeat(sound, 2, axis=0) if sound.shape[0] == 1 else sound
+    places = round(take.values.get("D_STARTOFFS", 0.0) * sample_rate) + np.arange(length)
+    if item.values.get("B_LOOPSRC"):
+        places %= sound.shape[1]
+    inside = (places >= 0) & (places < sound.shape[1])
+    heard = np.where(inside, sound[:, np.where(inside, places, 0)], 0.0)
+    fade_in, fade_out = (
+        round(max(item.values.get(f"D_FADE{way}LEN", 0.0), item.values.get(f"D_FADE{way}LEN_AUTO", 0.0)) * sample_rate)
+        for way in ("IN", "OUT")
+    )
+    ramp = np.ones(length)
+    if fade_in:
+        ramp *= np.minimum(1.0, np.arange(length) / fade_in)
+    if fade_out:
+        ramp *= np.minimum(1.0, np.arange(length, 0, -1) / fade_out)
+    return heard * ramp

@@ -1,0 +1,164 @@
+"""A project's state: tracks, items, takes, sends, markers, selection. Plain values that can be copied and compared."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import soundfile
+
+__all__ = ["Fx", "Item", "Marker", "Project", "Send", "Source", "Take", "Track"]
+
+_guids = itertools.count(1)
+
+
+def _guid() -> str:
+    return f"{{{next(_guids):08X}-0000-4000-8000-000000000000}}"
+
+
+NEW_TRACK = {"D_VOL": 1.0, "D_WIDTH": 1.0, "D_PANLAW": -1.0, "I_PANMODE": -1.0, "B_MAINSEND": 1.0, "I_NCHAN": 2.0}
+NEW_TRACK |= {"C_BEATATTACHMODE": -1.0, "I_FXEN": 1.0, "B_SHOWINMIXER": 1.0, "B_SHOWINTCP": 1.0, "I_SELECTED": 1.0}
+NEW_ITEM = {"D_VOL": 1.0, "B_LOOPSRC": 1.0, "C_BEATATTACHMODE": -1.0, "D_FADEINLEN": 0.01, "D_FADEOUTLEN": 0.01}
+NEW_ITEM |= {"D_FADEINLEN_AUTO": 0.005, "D_FADEOUTLEN_AUTO": 0.005, "B_UISEL": 1.0}
+"""Not what a script wants: new things are selected, looped and faded, as preferences may have it."""
+NEW_TAKE = {"D_VOL": 1.0, "D_PANLAW": -1.0, "D_PLAYRATE": 1.0, "B_PPITCH": 1.0}
+NEW_SEND = {"D_VOL": 1.0, "D_PANLAW": -1.0}
+
+
+@dataclass(eq=False)
+class Source:
+    """An opened sound file."""
+
+    path: str
+    """As the script named it."""
+    file: Path
+    seconds: float
+    channels: int
+    peaks: int = 2
+    """Steps of work until the peaks are there."""
+    is_building: bool = False
+
+    @classmethod
+    def open(cls, path: str, file: Path) -> Source | None:
+        """Read the file's header; None when it is no sound."""
+        try:
+            info = soundfile.info(file)
+        except soundfile.LibsndfileError:
+            return None
+        return cls(path, file, info.frames / info.samplerate, info.channels)
+
+
+@dataclass(eq=False)
+class Take:
+    source: Source | None = None
+    values: dict[str, float] = field(default_factory=lambda: dict(NEW_TAKE))
+    texts: dict[str, str] = field(default_factory=dict)
+    guid: str = field(default_factory=_guid)
+
+
+@dataclass(eq=False)
+class Item:
+    takes: list[Take] = field(default_factory=list)
+    active: int = 0
+    values: dict[str, float] = field(default_factory=lambda: dict(NEW_ITEM))
+    texts: dict[str, str] = field(default_factory=dict)
+    guid: str = field(default_factory=_guid)
+
+    @property
+    def active_take(self) -> Take | None:
+        return self.takes[self.active] if self.takes else None
+
+
+@dataclass(eq=False)
+class Send:
+    target: Track
+    values: dict[str, float] = field(default_factory=lambda: dict(NEW_SEND))
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Fx:
+    name: str
+
+
+@dataclass(eq=False)
+class Track:
+    items: list[Item] = field(default_factory=list)
+    sends: list[Send] = field(default_factory=list)
+    fx: list[Fx] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=lambda: dict(NEW_TRACK))
+    texts: dict[str, str] = field(default_factory=dict)
+    guid: str = field(default_factory=_guid)
+
+    @property
+    def name(self) -> str:
+        return self.texts.get("P_NAME", "")
+
+
+@dataclass(eq=False)
+class Marker:
+    name: str
+    start: float
+    end: float
+    is_region: bool
+    number: int
+    color: int = 0
+
+
+@dataclass(eq=False)
+class Project:
+    """All that undo takes back, and what the user has selected."""
+
+    tracks: list[Track] = field(default_factory=list)
+    markers: list[Marker] = field(default_factory=list)
+    tempo: list[tuple[float, float]] = field(default_factory=list)
+    """(seconds, beats per minute)"""
+    ext: dict[str, str] = field(default_factory=dict)
+    cursor: float = 0.0
+    time_selection: tuple[float, float] = (0.0, 0.0)
+    view: tuple[float, float] = (0.0, 60.0)
+    time_offset: float = 0.0
+    pan_law: float = 1.0
+    """Gain in the middle; 1 = 0 dB, 0.5 = -6 dB."""
+    master_channels: int = 2
+
+    def items(self) -> Iterator[Item]:
+        for track in self.tracks:
+            yield from track.items
+
+    def takes(self) -> Iterator[Take]:
+        for item in self.items():
+            yield from item.takes
+
+    def track(self, name: str) -> Track:
+        """Find a track by its name."""
+        return next(track for track in self.tracks if track.name == name)
+
+    def holds(self, thing: object) -> bool:
+        """Tell whether a track, item or take is in the project now."""
+        everything: Iterator[object] = itertools.chain(self.tracks, self.items(), self.takes())
+        return any(one is thing for one in everything)
+
+    def delete_track(self, track: Track) -> None:
+        """Take a track out, with all that is sent to it."""
+        self.tracks.remove(track)
+        for other in self.tracks:
+            other.sends = [send for send in other.sends if send.target is not track]
+
+    def state(self) -> object:
+        """Return all of it as plain values: equal states compare equal."""
+        return _plain(self)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Send):
+        return {"target": value.target.guid, "values": dict(value.values), "texts": dict(value.texts)}
+    if isinstance(value, Source):
+        return value.path
+    if isinstance(value, (Project, Track, Item, Take, Fx, Marker)):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return dict(value) if isinstance(value, dict) else value

@@ -1,0 +1,467 @@
+"""The promises of import.lua, kept in a real Lua under the strict stand-in for REAPER."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bridge.domain.preset import Bus, Preset, StemPreset
+from bridge.domain.render import Marker, Origin
+from bridge.units import db_to_gain
+from tests.reaper.standin.machine import FAILURES, Reaper
+from tests.reaper.standin.sound import master
+from tests.reaper.standin.state import Item, Project, Source, Take, Track
+from tests.reaper.standin.state import Marker as ProjectMarker
+from tests.reaper.standin.text import arrangement, routing
+from tests.session.small_drops import FRAMES, RATE, ROUTED, SmallDrop, make_drop
+
+BUSES = Preset("buses", "All through buses.", {"*": StemPreset(bus="ALL")}, {"ALL": Bus("ALL", "#30638e")})
+
+
+def picture(project: Project) -> str:
+    return f"{arrangement(project)}\n{routing(project)}"
+
+
+def user_project() -> Project:
+    """A project somebody works in: a folder, a routed track with an edited item, selections, tempo, a cursor."""
+    folder, child, bus = Track(), Track(), Track()
+    for track, name in ((folder, "Band"), (child, "Guitar"), (bus, "Vocals")):
+        track.texts["P_NAME"] = name
+        track.values["I_SELECTED"] = 0.0
+    folder.values["I_FOLDERDEPTH"] = 1.0
+    child.values |= {"I_FOLDERDEPTH": -1.0, "I_SELECTED": 1.0, "D_VOL": 0.5}
+    child.items.append(Item(takes=[Take()], values={"D_POSITION": 3.0, "D_LENGTH": 2.0, "B_UISEL": 1.0, "D_VOL": 1.0}))
+    project = Project(tracks=[folder, child, bus], tempo=[(0.0, 93.5)], cursor=4.5, time_selection=(1.0, 2.0))
+    project.view = (1.5, 9.0)
+    return project
+
+
+def part_of_user(project: Project, guids: list[str]) -> object:
+    """Everything but the tracks that were not there before."""
+    rest = Project(**{**vars(project), "tracks": [track for track in project.tracks if track.guid in guids]})
+    return rest.state()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("law_db", [0.0, -3.0, -6.0, 3.0])
+def test_dry_stems_null_against_the_original_at_any_pan_law(tmp_path: Path, channels: int, law_db: float) -> None:
+    drop = make_drop(tmp_path, preset=BUSES, channels=channels, common_gain_db=-4.0, origin=Origin(0.5, "sidecar"))
+    reaper = Reaper()
+    reaper.project.pan_law = db_to_gain(law_db)
+    reaper.project.master_channels = max(2, channels)
+    reaper.run(drop.script)
+    start = RATE // 2
+    heard = master(reaper.project, sample_rate=RATE, frames=start + FRAMES + 10)
+    original = np.repeat(drop.mix, 2, axis=0) if channels == 1 else drop.mix
+    assert np.abs(heard[:, start : start + FRAMES] - original).max() < 1e-12, picture(reaper.project)
+    assert not heard[:, :start].any()
+    assert not heard[:, start + FRAMES :].any()
+
+
+def test_the_unmuted_original_is_the_original(tmp_path: Path) -> None:
+    drop = make_drop(tmp_path, preset=ROUTED, common_gain_db=-4.0)
+    reaper = Reaper()
+    reaper.project.pan_law = 0.5
+    reaper.run(drop.script)
+    for track in reaper.project.tracks:
+        track.values["B_MUTE"] = float(track.name != "Song (original)")
+    heard = master(reaper.project, sample_rate=RATE, frames=FRAMES)
+    assert np.array_equal(heard, drop.mix)
+
+
+def test_each_stem_reaches_the_master_once_at_the_level_of_the_plan_and_sends_come_on_top(tmp_path: Path) -> None:
+    drop = make_drop(tmp_path, preset=ROUTED)
+    reaper = Reaper()
+    reaper.run(drop.script)
+    vocals = drop.stems["vocals"] * db_to_gain(-3.0) * np.array([[0.75], [1.0]]) * db_to_gain(1.5)
+    expected = drop.stems["drums"] + drop.stems["other"] + vocals * (1.0 + db_to_gain(-14.0))
+    heard = master(reaper.project, sample_rate=RATE, frames=FRAMES)
+    assert np.abs(heard - expected).max() < 1e-12, picture(reaper.project)
+
+
+def test_a_wet_take_is_heard_with_its_tail_and_the_dry_one_waits_behind_it(tmp_path: Path) -> None:
+    drop = make_drop(tmp_path, printed=["vocals"], stems=["vocals", "other"])
+    reaper = Reaper()
+    reaper.run(drop.script)
+    item = reaper.project.track("Vocals").items[0]
+    assert [take.texts["P_NAME"] for take in item.takes] == ["Vocals", "Vocals (dry)"]
+    assert item.active == 0
+    assert item.values["D_LENGTH"] == pytest.approx((FRAMES + 50) / RATE)
+    item.active = 1
+    assert np.array_equal(master(reaper.project, sample_rate=RATE, frames=FRAMES), drop.mix)
+
+
+def test_the_session_looks_as_the_preset_says(tmp_path: Path) -> None:
+    reaper = Reaper()
+    reaper.run(make_drop(tmp_path, preset=ROUTED).script)
+    tracks = reaper.project.tracks
+    assert [one.name for one in tracks] == [
+        *("Drums", "Bass", "Other", "Vocals"),
+        *("VOX", "MUSIC", "VERB"),
+        "Song (original)",
+    ]
+    assert [one.name for one in tracks if one.values["B_MUTE"]] == ["Bass", "Song (original)"]
+    assert reaper.project.track("Vocals").values["I_CUSTOMCOLOR"] == 0x1000000 | 0xD1 | 0x49 << 8 | 0x5B << 16
+    assert [fx.name for fx in reaper.project.track("VOX").fx] == ["ReaComp"]
+    assert reaper.messages == ["VERB: REAPER has no effect called No such effect."]
+    assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: import Song"]
+
+
+@pytest.mark.parametrize("version", ["6.30", "7.78"])
+def test_it_runs_in_old_and_new_versions_and_builds_the_waveforms(tmp_path: Path, version: str) -> None:
+    reaper = Reaper(version=version)
+    reaper.run(make_drop(tmp_path, preset=ROUTED, printed=["vocals"]).script)
+    assert len(reaper.project.tracks) == 8
+    assert all(take.source and take.source.peaks == 0 for take in reaper.project.takes())
+
+
+def test_twice_is_once(tmp_path: Path) -> None:
+    drop = make_drop(tmp_path, preset=ROUTED, printed=["vocals"], markers=[Marker(80, "Verse")])
+    reaper = Reaper()
+    reaper.project = user_project()
+    reaper.run(drop.script)
+    once = reaper.project.state()
+    reaper.run(drop.script)
+    assert reaper.project.state() == once
+    assert len(reaper.undo_points) == 1
+    assert reaper.messages[-1] == "Song is in this project already; nothing is missing."
+
+
+def test_one_undo_restores_the_exact_project_and_redo_the_import(tmp_path: Path) -> None:
+    drop = make_drop(tmp_path, preset=ROUTED, markers=[Marker(80, "Verse"), Marker(160, "Chorus", 80)])
+    reaper = Reaper()
+    reaper.project = user_project()
+    before = reaper.project.state()
+    reaper.run(drop.script)
+    after = reaper.project.state()
+    assert reaper.undo()
+    assert reaper.project.state() == before
+    assert reaper.redo()
+    assert reaper.project.state() == after
+    reaper.undo()
+    reaper.run(drop.script)
+    assert len(reaper.project.tracks) == 3 + 8, "undo took the identities away too"
+
+
+@pytest.mark.parametrize("depths", [[], [1], [1, 0], [0, 1, 1, -1], [1, -1, 0], [0, 1, -1, 1, 1, 0]])
+def test_what_the_user_has_stays_as_it_is_and_no_folder_swallows_the_stems(tmp_path: Path, depths: list[int]) -> None:
+    reaper = Reaper()
+    reaper.project = user_project()
+    for number, depth in enumerate(depths):
+        track = Track(texts={"P_NAME": f"Mine {number}"})
+        track.values |= {"I_FOLDERDEPTH": float(depth), "D_VOL": 0.25}
+        reaper.project.tracks.append(track)
+    guids = [track.guid for track in reaper.project.tracks]
+    before = reaper.project.state()
+    drop = make_drop(tmp_path, preset=BUSES)
+    reaper.run(drop.script)
+    assert part_of_user(reaper.project, guids) == before
+    heard = master(reaper.project, sample_rate=RATE, frames=FRAMES)
+    assert np.abs(heard - drop.mix).max() < 1e-12, picture(reaper.project)
+
+
+@pytest.mark.parametrize(
+    ("origin", "offset", "seconds"),
+    [
+        (Origin(), 3600.0, 0.0),
+        (Origin(12.25, "sidecar"), 3600.0, 12.25),
+        (Origin(3612.25, "bext"), 3600.0, 12.25),
+        (Origin(12.25, "bext"), 3600.0, 12.25),
+        (Origin(100001 / 44100, "bext"), 0.0, 100001 / 44100),
+    ],
+)
+def test_stems_lie_where_the_render_came_from(tmp_path: Path, origin: Origin, offset: float, seconds: float) -> None:
+    reaper = Reaper()
+    reaper.project.time_offset = offset
+    reaper.run(make_drop(tmp_path, origin=origin).script)
+    assert {item.values["D_POSITION"] for item in reaper.project.items()} == {seconds}
+
+
+def fallible_calls(drop: SmallDrop) -> list[tuple[str, int]]:
+    """Every call of an import that may fail, as (function, how many of its calls before it)."""
+    reaper = Reaper()
+    reaper.project = user_project()
+    reaper.run(drop.script)
+    return [(name, skip) for name in sorted(FAILURES) for skip in range(reaper.calls[name])]
+
+
+def test_whatever_call_fails_the_import_is_whole_or_not_there(tmp_path: Path) -> None:
+    drop = make_drop(tmp_path, preset=ROUTED, stems=["vocals", "other"], printed=["vocals"], markers=[Marker(8, "A")])
+    whole = Reaper()
+    whole.project = user_project()
+    whole.run(drop.script)
+    calls = fallible_calls(drop)
+    assert len(calls) > 150
+    failed = 0
+    for name, skip in calls:
+        reaper = Reaper()
+        reaper.project = user_project()
+        before = reaper.project.state()
+        reaper.fail_next(name, skip=skip)
+        reaper.run(drop.script)
+        if reaper.project.state() == before:
+            failed += 1
+            assert len(reaper.messages) == 1, f"{name} {skip}: {reaper.messages}"
+            assert not reaper.undo_points
+        else:
+            assert names_and_sends(reaper.project) == names_and_sends(whole.project), f"{name} {skip}"
+    assert failed > 50
+
+
+def names_and_sends(project: Project) -> object:
+    return [
+        (one.name, [send.target.name for send in one.sends], [len(item.takes) for item in one.items])
+        for one in project.tracks
+    ]
+
+
+def test_a_failure_that_cannot_be_undone_is_said(tmp_path: Path) -> None:
+    reaper = Reaper()
+    reaper.fail_next("CreateTrackSend")
+    reaper.fail_next("Undo_DoUndo2")
+    reaper.run(make_drop(tmp_path, preset=BUSES).script)
+    assert reaper.messages == ["REAPER could not add a send.\nSome tracks were made: please undo once."]
+    assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: failed import"]
+
+
+@pytest.mark.parametrize("harm", ["missing", "text", "empty"])
+def test_media_that_is_not_there_or_no_sound_is_named_and_nothing_changes(tmp_path: Path, harm: str) -> None:
+    drop = make_drop(tmp_path)
+    victim = tmp_path / "stems" / "Song - Other.wav"
+    victim.unlink()
+    if harm != "missing":
+        victim.write_bytes(b"Dear diary" if harm == "text" else b"")
+    reaper = Reaper()
+    reaper.project = user_project()
+    before = reaper.project.state()
+    reaper.run(drop.script)
+    assert reaper.project.state() == before
+    assert not reaper.undo_points
+    assert len(reaper.messages) == 1
+    assert str(victim) in reaper.messages[0]
+
+
+def test_two_songs_in_one_project_never_meet(tmp_path: Path) -> None:
+    one = make_drop(tmp_path / "one", drop_id="1" * 16, preset=BUSES, title="One")
+    two = make_drop(tmp_path / "two", drop_id="2" * 16, preset=BUSES, title="Two", origin=Origin(0.1, "bext"))
+    reaper = Reaper()
+    reaper.run(one.script)
+    guids = [track.guid for track in reaper.project.tracks]
+    before = reaper.project.state()
+    reaper.run(two.script)
+    assert part_of_user(reaper.project, guids) == before
+    new = [track for track in reaper.project.tracks if track.guid not in guids]
+    assert len(new) == len(guids)
+    assert all(send.target in new for track in new for send in track.sends)
+    reaper.run(one.script)
+    reaper.run(two.script)
+    assert len(reaper.project.tracks) == 2 * len(guids)
+
+
+AWKWARD = [
+    'He said "hi"',
+    "it's ]===] over ]] -- done",
+    "line\nbreak\r\nand\ttab",
+    "C:\\new\\table\\x41",
+    "🎤 voix ñ 音楽",
+    "\u202eback to front\u202c שלום",
+    "${HOME} %s %d `id` $(id)",
+    "nul\0byte",
+    "\\",
+    "'; os.exit() --",
+    "e\u0301 \ufeff\u2028",
+]
+
+
+@pytest.mark.parametrize("title", AWKWARD)
+def test_every_name_survives_and_none_becomes_code(tmp_path: Path, title: str) -> None:
+    base = "Song" if os.name == "nt" else title.replace("/", "").replace("\0", "")
+    drop = make_drop(tmp_path / base, title=title, base=base, preset=BUSES, markers=[Marker(80, title)])
+    reaper = Reaper()
+    reaper.run(drop.script)
+    shown = reaper.project.tracks[-1].name.removesuffix(" (original)")
+    cleaned = str.maketrans(dict.fromkeys("\0\n\r\t\u2028", " "))
+    assert shown == title.replace("\r\n", "\n").translate(cleaned)
+    assert [marker.name for marker in reaper.project.markers] == [shown]
+    files = {take.source.file for take in reaper.project.takes() if take.source}
+    assert files == set(drop.folder.rglob("*.wav"))
+    reaper.run(drop.script)
+    assert len(reaper.project.tracks) == 6
+
+
+def test_a_drop_that_was_moved_still_imports_and_is_still_the_same_drop(tmp_path: Path) -> None:
+    drop = make_drop(tmp_path / "outbox" / "Song", preset=BUSES)
+    reaper = Reaper()
+    reaper.run(drop.script)
+    moved = tmp_path / "elsewhere, far (away)"
+    shutil.move(drop.folder, moved)
+    reaper.project.delete_track(reaper.project.track("Drums"))
+    reaper.run(moved / "import.lua")
+    (take,) = reaper.project.track("Drums").items[0].takes
+    assert take.source is not None
+    assert take.source.file.is_relative_to(moved)
+    assert len(reaper.project.tracks) == 6
+
+
+def test_on_windows_paths_are_windows_paths(tmp_path: Path) -> None:
+    make_drop(tmp_path / "Song", preset=BUSES)
+    reaper = Reaper(drives={"C:\\Users\\Zoë\\Drops": tmp_path})
+    reaper.run("C:\\Users\\Zoë\\Drops\\Song\\import.lua")
+    paths = {take.source.path for take in reaper.project.takes() if take.source}
+    assert "C:\\Users\\Zoë\\Drops\\Song\\stems\\Song - Vocals.wav" in paths
+    assert not [path for path in paths if "/" in path]
+
+
+def imported(tmp_path: Path) -> tuple[Reaper, SmallDrop]:
+    drop = make_drop(tmp_path, preset=ROUTED, printed=["vocals"])
+    reaper = Reaper()
+    reaper.run(drop.script)
+    return reaper, drop
+
+
+def delete_stem_track(project: Project) -> None:
+    project.delete_track(project.track("Vocals"))
+
+
+def delete_bus_track(project: Project) -> None:
+    project.delete_track(project.track("VOX"))
+
+
+def delete_item(project: Project) -> None:
+    project.track("Vocals").items.clear()
+
+
+def delete_wet_take(project: Project) -> None:
+    item = project.track("Vocals").items[0]
+    item.takes.pop(0)
+    item.active = 0
+
+
+def delete_dry_take(project: Project) -> None:
+    project.track("Vocals").items[0].takes.pop()
+
+
+def delete_send(project: Project) -> None:
+    project.track("Vocals").sends.clear()
+
+
+def delete_everything(project: Project) -> None:
+    project.tracks.clear()
+
+
+@pytest.mark.parametrize(
+    "delete",
+    [
+        *(delete_stem_track, delete_bus_track, delete_item, delete_wet_take, delete_dry_take, delete_send),
+        delete_everything,
+    ],
+)
+def test_a_rerun_restores_what_was_deleted_and_one_undo_takes_it_back(tmp_path: Path, delete: object) -> None:
+    reaper, drop = imported(tmp_path)
+
+    def contents() -> object:
+        return sorted(
+            (
+                track.name,
+                sorted(send.target.name for send in track.sends),
+                sorted(take.texts["P_NAME"] for item in track.items for take in item.takes),
+            )
+            for track in reaper.project.tracks
+        )
+
+    complete = contents()
+    delete(reaper.project)  # type: ignore[operator]
+    assert contents() != complete
+    harmed = reaper.project.state()
+    reaper.run(drop.script)
+    assert contents() == complete, picture(reaper.project)
+    reaper.undo()
+    assert reaper.project.state() == harmed
+
+
+def test_a_rerun_touches_nothing_of_what_is_there(tmp_path: Path) -> None:
+    reaper, drop = imported(tmp_path)
+    vocals, vox = reaper.project.track("Vocals"), reaper.project.track("VOX")
+    vocals.texts["P_NAME"] = "Lead, mine"
+    vocals.values |= {"D_VOL": 0.1, "D_PAN": -0.7, "I_CUSTOMCOLOR": 0.0, "I_SELECTED": 1.0, "D_PANLAW": -1.0}
+    vocals.items[0].values |= {"D_POSITION": 7.0, "D_LENGTH": 0.01, "D_FADEINLEN": 0.004}
+    vocals.items[0].active = 1
+    vocals.sends[0].values["D_VOL"] = 0.3
+    vox.fx.clear()
+    reaper.project.tracks.reverse()
+    kept = {track.guid: track for track in reaper.project.tracks if track.name != "Drums"}
+    reaper.project.delete_track(reaper.project.track("Drums"))
+    before = part_of_user(reaper.project, list(kept))
+    reaper.run(drop.script)
+    assert reaper.project.tracks[-1].name == "Drums"
+    assert part_of_user(reaper.project, list(kept)) == before
+
+
+def test_a_restored_take_lines_up_with_the_trimmed_item(tmp_path: Path) -> None:
+    reaper, drop = imported(tmp_path)
+    item = reaper.project.track("Vocals").items[0]
+    for take in item.takes:
+        take.values["D_STARTOFFS"] = 0.0125
+    del item.takes[1]
+    reaper.run(drop.script)
+    item = reaper.project.track("Vocals").items[0]
+    assert [take.values["D_STARTOFFS"] for take in item.takes] == [0.0125, 0.0125]
+    assert item.active == 0
+
+
+def test_a_stem_that_was_routed_elsewhere_is_not_heard_twice(tmp_path: Path) -> None:
+    drop = make_drop(tmp_path, preset=BUSES)
+    reaper = Reaper()
+    reaper.run(drop.script)
+    drums = reaper.project.track("Drums")
+    drums.sends.clear()
+    drums.values["B_MAINSEND"] = 1.0
+    reaper.run(drop.script)
+    heard = master(reaper.project, sample_rate=RATE, frames=FRAMES)
+    assert np.abs(heard - drop.mix).max() < 1e-12, picture(reaper.project)
+
+
+def test_an_item_that_was_moved_to_another_track_is_not_doubled(tmp_path: Path) -> None:
+    reaper, drop = imported(tmp_path)
+    mine = Track(texts={"P_NAME": "Mine"}, items=reaper.project.track("Vocals").items)
+    reaper.project.tracks.append(mine)
+    reaper.project.delete_track(reaper.project.track("Vocals"))
+    before = reaper.project.state()
+    reaper.run(drop.script)
+    assert reaper.project.state() == before
+
+
+def test_an_item_that_was_glued_is_not_covered_by_a_second_one(tmp_path: Path) -> None:
+    reaper, drop = imported(tmp_path)
+    file = drop.folder / "mix" / "Song.wav"
+    source = Source.open(str(file), file)
+    glued = Item(takes=[Take(source)], values={"D_POSITION": 0.0, "D_LENGTH": 0.05, "D_VOL": 1.0})
+    reaper.project.track("Vocals").items[:] = [glued]
+    before = reaper.project.state()
+    reaper.run(drop.script)
+    assert reaper.project.state() == before
+    assert "Vocals: its track holds another item there, so the stem was left out." in reaper.messages[-1]
+
+
+def test_markers_go_into_a_project_that_has_none(tmp_path: Path) -> None:
+    markers = [Marker(80, "Verse"), Marker(160, "Chorus", 80)]
+    reaper = Reaper()
+    reaper.run(make_drop(tmp_path, markers=markers, origin=Origin(2.0, "bext")).script)
+    got = [(one.name, one.start, one.end, one.is_region) for one in reaper.project.markers]
+    assert got == [("Verse", 2.01, 2.01, False), ("Chorus", 2.02, pytest.approx(2.03), True)]
+    assert not reaper.messages
+
+
+def test_markers_of_the_project_s_own_are_left_alone_and_said(tmp_path: Path) -> None:
+    markers = [Marker(80, "Verse"), Marker(160, "Chorus", 80)]
+    drop = make_drop(tmp_path, markers=markers)
+    reaper = Reaper()
+    reaper.project.markers.append(ProjectMarker("Verse", 0.01, 0.01, False, 1))
+    before = reaper.project.state()
+    reaper.run(drop.script)
+    assert part_of_user(reaper.project, []) == before
+    assert reaper.messages == ["The project has its own markers, so 1 of the render were left out."]
