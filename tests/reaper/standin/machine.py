@@ -82,8 +82,8 @@ local reaper = setmetatable({}, {
 
 local function strict_globals()
   local env = { reaper = reaper, package = { config = own_os .. "\n;\n?\n!\n-\n" } }
-  local allowed = "assert debug error getmetatable io ipairs load math next os pairs pcall print rawequal rawget rawlen "
-    .. "rawset select setmetatable string table tonumber tostring type utf8 xpcall"
+  local allowed = "assert debug error getmetatable io ipairs load math next os pairs pcall print rawequal rawget "
+    .. "rawlen rawset select setmetatable string table tonumber tostring type utf8 xpcall"
   for name in allowed:gmatch("%w+") do
     env[name] = _G[name]
   end

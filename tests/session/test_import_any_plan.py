@@ -1,0 +1,118 @@
+"""Whatever the plan and whatever the project: twice is once, undo is exact, what the user has stays."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.domain.preset import Bus, Preset, Send, StemPreset
+from bridge.domain.render import Marker, Origin
+from bridge.units import db_to_gain
+from tests.reaper.standin.machine import Reaper
+from tests.reaper.standin.sound import master
+from tests.reaper.standin.state import Item, Project, Track
+from tests.reaper.standin.text import arrangement, routing
+from tests.session.small_drops import FRAMES, RATE, SmallDrop, make_drop
+
+STEMS = ("drums", "bass", "other", "vocals", "guitar", "piano")
+BUSES = ("A", "B", "C")
+decibels = st.floats(-24.0, 12.0)
+names = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
+
+
+@st.composite
+def presets(draw: st.DrawFn) -> Preset:
+    buses = {name: Bus(name, draw(st.sampled_from(["", "#d1495b"])), draw(decibels)) for name in BUSES}
+    stem = st.builds(
+        StemPreset,
+        gain_db=decibels,
+        pan=st.floats(-1.0, 1.0),
+        mute=st.booleans(),
+        bus=st.none() | st.sampled_from(BUSES),
+    )
+    pairs = draw(st.lists(st.sampled_from([("A", "B"), ("A", "C"), ("B", "C")]), unique=True))
+    sends = tuple(Send(source, target, draw(decibels)) for source, target in pairs)
+    return Preset("any", "", draw(st.dictionaries(st.sampled_from([*STEMS, "*"]), stem)), buses, sends)
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> Project:
+    project = Project(cursor=draw(st.floats(0, 100)), pan_law=draw(st.sampled_from([0.5, 0.707, 1.0])))
+    for name in draw(st.lists(names, max_size=5)):
+        track = Track(texts={"P_NAME": name})
+        track.values |= {"I_FOLDERDEPTH": float(draw(st.integers(-2, 1))), "I_SELECTED": float(draw(st.booleans()))}
+        if draw(st.booleans()):
+            track.items.append(Item(values={"D_POSITION": draw(st.floats(0, 9)), "D_LENGTH": 1.0, "B_UISEL": 1.0}))
+        project.tracks.append(track)
+    return project
+
+
+@st.composite
+def drops(draw: st.DrawFn, folder: Path) -> SmallDrop:
+    stems = draw(st.lists(st.sampled_from(STEMS), min_size=1, unique=True))
+    return make_drop(
+        folder,
+        title=draw(names),
+        preset=draw(presets()),
+        stems=stems,
+        printed=draw(st.lists(st.sampled_from(stems), unique=True)),
+        channels=draw(st.sampled_from([1, 2, 3, 6])),
+        origin=Origin(draw(st.integers(0, 5000)) / RATE, "bext"),
+        markers=draw(st.lists(st.builds(Marker, st.integers(0, FRAMES), names, st.integers(0, 9)), max_size=3)),
+        common_gain_db=draw(st.floats(-12.0, 0.0)),
+    )
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_any_plan_in_any_project(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        drop = data.draw(drops(Path(place)))
+        reaper = Reaper(version=data.draw(st.sampled_from(["6.30", "7.78"])))
+        reaper.project = data.draw(projects())
+        guids = {track.guid for track in reaper.project.tracks}
+        before = reaper.project.state()
+
+        reaper.run(drop.script)
+        once = reaper.project.state()
+        mine = [track for track in reaper.project.tracks if track.guid in guids]
+        markers = [] if before["markers"] == [] else reaper.project.markers  # type: ignore[index]
+        rest = Project(**{**vars(reaper.project), "tracks": mine, "markers": markers})
+        assert rest.state() == before
+        assert_levels(reaper, drop, guids)
+
+        reaper.run(drop.script)
+        assert reaper.project.state() == once
+        assert len(reaper.undo_points) == 1
+        assert reaper.undo()
+        assert reaper.project.state() == before
+
+
+def assert_levels(reaper: Reaper, drop: SmallDrop, guids: set[str]) -> None:
+    """Compare what reaches the master with a sum over the plan: each stem on one path, sends on top."""
+    plan, preset_sends = drop.plan, drop.plan.sends
+    gain = {bus.name: db_to_gain(bus.gain_db) for bus in plan.buses}
+    reach = dict.fromkeys(gain, 0.0)
+    for bus in reversed([name for name in BUSES if name in gain]):  # sends go from A to C only
+        onward = sum(db_to_gain(send.level_db) * reach[send.target] for send in preset_sends if send.source == bus)
+        reach[bus] = gain[bus] * (1.0 + onward)
+    channels = max(2, plan.tracks[0].channels + plan.tracks[0].channels % 2)
+    expected = np.zeros((channels, FRAMES))
+    for track in plan.tracks:
+        if not track.key.startswith("stem:") or track.mute:
+            continue
+        sound = drop.stems[track.key.removeprefix("stem:")]
+        sound = np.repeat(sound, 2, axis=0) if sound.shape[0] == 1 else sound
+        sound = sound * (2.0 if len(track.item.takes) == 2 else 1.0) * db_to_gain(track.gain_db)
+        sound[:2] *= np.array([[min(1.0, 1.0 - track.pan)], [min(1.0, 1.0 + track.pan)]])
+        expected[: sound.shape[0]] += sound * (reach[track.bus] if track.bus else 1.0)
+    start = round(plan.origin.seconds * RATE)
+    alone = Project(tracks=[one for one in reaper.project.tracks if one.guid not in guids])
+    alone.pan_law, alone.master_channels = reaper.project.pan_law, channels
+    heard = master(alone, sample_rate=RATE, frames=start + FRAMES)[:, start:]
+    picture = f"{arrangement(alone)}\n{routing(alone)}"
+    assert np.abs(heard - expected).max() < 1e-9, picture
