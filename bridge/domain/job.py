@@ -57,8 +57,6 @@ class Job:
     """Extra folders where weights may lie."""
     stems_from: Path | None = None
     """A drop whose dry stems are used instead of separating (`apply`)."""
-    exact_tail: bool = False
-    """Compute the redundant last segment as upstream does; for parity checks only."""
 
 
 def drop_key(job: Job, audio_key: str, origin: Origin, markers: Sequence[Marker], weights_sha256: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ def choose_stems(model_stems: Sequence[str], options: SeparationOptions) -> Stem
     """Decide what is computed and delivered; raises ConfigError for stems that the model does not have."""
     every = tuple(model_stems)
     if options.residual == "other" and "other" not in every:
-        raise ConfigError("This model has no stem 'other' to hold the residual", hint="Use --residual stem")
+        raise ConfigError("This model has no stem 'other' to hold the residual.", hint="Use --residual stem.")
     if options.two_stems is not None:
         stem = _known(options.two_stems, every)
         return StemChoice(_needed((stem,), every, options), (stem, complement_name(stem)), complete=True)
@@ -36,5 +36,5 @@ def _needed(wanted: tuple[str, ...], every: tuple[str, ...], options: Separation
 
 def _known(stem: str, every: tuple[str, ...]) -> str:
     if stem not in every:
-        raise ConfigError(f"This model has no stem '{stem}'", hint=f"It has: {', '.join(every)}")
+        raise ConfigError(f"This model has no stem '{stem}'.", hint=f"It has: {', '.join(every)}.")
     return stem

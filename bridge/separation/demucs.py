@@ -24,10 +24,15 @@ __all__ = ["DemucsSeparator"]
 
 _BLOCK_FRAMES = 65536
 _LARGEST_SHIFT_SECONDS = 0.5
+_ALL_THREADS = torch.get_num_threads()
+"""What torch takes by itself (OMP_NUM_THREADS, else the cores); kept, since a job may ask for fewer."""
 
 
 class DemucsSeparator:
-    """A model on a device, loaded once and used for many renders. Keeps nothing of a render between calls."""
+    """A model on a device, loaded once and used for many renders. Keeps nothing of a render between calls.
+
+    `threads` (0 = all cores) is a setting of torch: in one process, that of the separator made last counts.
+    """
 
     def __init__(
         self,
@@ -38,13 +43,16 @@ class DemucsSeparator:
         exact_tail: bool = False,
         folders: Sequence[Path] = (),
     ) -> None:
-        if threads:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(threads or _ALL_THREADS)
         # Fused attention kernels beat the fast path of nn.MultiheadAttention by about 8 % of a forward here.
         torch.backends.mha.set_fastpath_enabled(False)
-        # IEEE float32 everywhere: TF32 would cost the parity that DESIGN promises.
+        # IEEE float32 everywhere: TF32 would cost the parity with Demucs.
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
+        # The same bits on every run: cuDNN takes neither the kernel that a trial found fastest nor one that adds
+        # in changing order.
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
         self.model = model
         self._exact_tail = exact_tail
         signatures = (member.signature for member in model.members)

@@ -98,9 +98,12 @@ def _batches(pending: list[Window], batch: int, *, flush: bool) -> Iterator[list
 
 
 def _run(windows: list[Window], forward: Forward) -> None:
-    sounding = [window for window in windows if window.samples.any()]
+    """Give every window's estimate to its lane; silent ones cost no forward."""
+    sounding = []
     for window in windows:
-        if not window.samples.any():
+        if window.samples.any():
+            sounding.append(window)
+        else:
             window.lane.accept(window, None)
     if not sounding:
         return
@@ -108,7 +111,7 @@ def _run(windows: list[Window], forward: Forward) -> None:
     estimates = forward(stack)  # (B, R, 2, T)
     if not np.isfinite(estimates).all():
         raise SeparationError(
-            "The network returned values that are not numbers",
+            "The network returned values that are not numbers.",
             hint="Check the weights with: stem-bridge models verify",
         )
     for window, estimate in zip(sounding, estimates, strict=True):

@@ -15,9 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from bridge.domain.stems import FloatArray
-from bridge.errors import DeviceError, ModelError
+from bridge.errors import ModelError
 from bridge.models.config import MemberConfig, read_member
 from bridge.models.registry import Model
+from bridge.separation.device import device_errors
 from bridge.separation.overlap import Grid
 
 __all__ = ["Network", "build_member"]
@@ -38,7 +39,7 @@ def build_member(config: MemberConfig, tensors: dict[str, torch.Tensor], path: P
     except (KeyError, TypeError, ValueError, AssertionError, RuntimeError) as exc:
         reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
         raise ModelError(
-            f"The weights in {path.name} do not fit their network: {reason}",
+            f"The weights in {path.name} do not fit their network: {reason.rstrip('.')}.",
             hint="Fetch them again with: stem-bridge models pull",
             path=path,
         ) from exc
@@ -66,8 +67,8 @@ class Network:
             lengths.add(int(self.model.sample_rate * Fraction(seconds)))
         if len(lengths) != 1:
             raise ModelError(
-                f"The members of {self.model.name} have different segment lengths",
-                hint="Give the bag one 'segment' in its YAML file",
+                f"The members of {self.model.name} have different segment lengths.",
+                hint="Give the bag one 'segment' in its YAML file.",
             )
         return lengths.pop()
 
@@ -94,8 +95,14 @@ class Network:
             try:
                 tensors = load_file(path)
             except (OSError, SafetensorError) as exc:
-                raise ModelError(f"Cannot read the weights {path.name}: {exc}", path=path) from exc
-            self._members[index] = build_member(self._configs[index], tensors, path).to(self.device)
+                raise ModelError(
+                    f"The weights {path.name} cannot be read: {str(exc).rstrip('.')}.",
+                    hint="Check them with: stem-bridge models verify",
+                    path=path,
+                ) from exc
+            member = build_member(self._configs[index], tensors, path)
+            with device_errors(self.device):
+                self._members[index] = member.to(self.device)
         return self._members[index]
 
 
@@ -110,20 +117,16 @@ class _Bound:
         self._device = device
 
     def __call__(self, windows: FloatArray) -> FloatArray:
-        """Turn windows (B, 2, T) into estimates (B, R, 2, T); raises DeviceError when memory runs out."""
+        """Turn windows (B, 2, T) into estimates (B, R, 2, T); raises DeviceError when the device fails."""
+        # Fading stems reach denormal numbers, which cost some processors a hundredfold; elsewhere they must stay.
+        torch.set_flush_denormal(True)
         try:
-            # Fading stems reach denormal numbers, which cost some processors a hundredfold; elsewhere they must stay.
-            torch.set_flush_denormal(True)
-            with torch.inference_mode():
-                total = self._forward(torch.tensor(windows, device=self._device))
-        except torch.OutOfMemoryError as exc:
-            raise DeviceError(
-                f"The device '{self._device.type}' ran out of memory",
-                hint="Use a smaller batch, or --device cpu",
-            ) from exc
+            with torch.inference_mode(), device_errors(self._device):
+                # An accelerator computes later than it is asked: its errors come when the result is fetched.
+                estimates = self._forward(torch.tensor(windows, device=self._device)).cpu()
         finally:
             torch.set_flush_denormal(False)
-        return np.asarray(total.cpu().numpy(), dtype=np.float32)
+        return np.asarray(estimates.numpy(), dtype=np.float32)
 
     def _forward(self, windows: torch.Tensor) -> torch.Tensor:
         total = torch.zeros(windows.shape[0], len(self._rows), *windows.shape[1:], device=self._device)

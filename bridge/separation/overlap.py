@@ -82,11 +82,6 @@ class Lane:
         self._sum_start = 0
         self._accepted = 0
 
-    @property
-    def windows(self) -> int:
-        """How many windows the whole signal has."""
-        return len(self._offsets)
-
     def feed(self, block: FloatArray) -> list[Window]:
         """Take the next input, (2, frames), and return the windows that are now complete."""
         self._input = np.concatenate([self._input, block], axis=1)  # (2, T)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ import soundfile
 import torch
 
 from benchmarks.random_weights import write_model
+
+torch.set_num_threads(1)
+"""Before the separator is imported, which takes it for what this machine has: test processes share the cores."""
 
 _SMALL_HT: dict[str, Any] = {
     "channels": 8,
@@ -33,14 +36,6 @@ def small_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of own weights, by the name of the architecture."""
     folder = tmp_path_factory.mktemp("models")
     return {name: write_model(name, folder, seed=7, **overrides) for name, overrides in SMALL.items()}
-
-
-@pytest.fixture(autouse=True)
-def _same_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
