@@ -6,8 +6,9 @@ Needs Debian or Ubuntu (see `free_music.py`) and `fluidsynth`. Songs: the bundle
 played with the TimGM6mb SoundFont (the bundled model was trained on neither), with a voice over them: the synthetic one
 of the tests, or the demo's. Each song is separated once by the installed command with `--residual drop`, which delivers
 the raw estimates; the forms are computed from those. `stem` and `drop` deliver the same four stems, `stem` the residual
-beside them. The last column is how loud the true `other` sounds in the `other` of each form, 0 = as in the mix: SDR
-alone does not tell a stem that is too quiet (silence has 0 dB) from one that has others in it.
+beside them. Plain SDR does not tell a stem that is too quiet (silence has 0 dB) from one that has others in it, so two
+columns more speak of `other`: how loud the true one sounds in it (0 = as in the mix), and its scale-invariant SDR
+(Le Roux et al. 2019), which a fader cannot change.
 """
 
 from __future__ import annotations
@@ -95,6 +96,13 @@ def forms(mix: Sound, raw: Stems) -> dict[str, Stems]:
     }
 
 
+def si_sdr_db(true: Sound, made: Sound) -> float:
+    """Scale-invariant SDR: the made stem against the true one at the level at which it fits best."""
+    reference, estimate = true.astype(np.float64).ravel(), made.astype(np.float64).ravel()
+    fitted = reference * (estimate @ reference) / (reference @ reference)
+    return float(10 * np.log10((fitted @ fitted) / ((estimate - fitted) @ (estimate - fitted))))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="htdemucs_mini")
@@ -108,11 +116,12 @@ def main() -> None:
             made |= forms(mix, estimates(song, mix, options.model, Path(name)))
             for form, stems in made.items():
                 scores = score(true, stems)
-                row = [scores[stem]["sdr_db"] for stem in STEMS] + [scores["other"]["other_gain_db"]]
+                row = [scores[stem]["sdr_db"] for stem in STEMS]
+                row += [scores["other"]["other_gain_db"], si_sdr_db(true["other"], stems["other"])]
                 table.setdefault(form, []).append(row)
                 print(f"{song:24s} {form:15s}", *(f"{value:7.2f}" for value in row), flush=True)
     print(f"\nSDR in dB, mean (median) of {len(table['share'])} songs, {options.model}\n{'form':15s}", end="")
-    print(*(f"{stem:>15s}" for stem in (*STEMS, "other's level", "SDR of all four")))
+    print(*(f"{stem:>15s}" for stem in (*STEMS, "other's level", "other's SI-SDR", "SDR of all four")))
     for form, rows in table.items():
         columns = np.column_stack([rows, np.mean(np.array(rows)[:, : len(STEMS)], axis=1)])
         pairs = zip(columns.mean(axis=0), np.median(columns, axis=0), strict=True)
