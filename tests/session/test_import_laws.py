@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from bridge.domain.preset import Bus, Preset, StemPreset
 from bridge.domain.render import Marker, Origin
@@ -111,6 +112,29 @@ def test_the_session_looks_as_the_preset_says(tmp_path: Path) -> None:
     assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: import Song"]
 
 
+def test_nothing_new_is_selected_looped_faded_or_left_to_preferences(tmp_path: Path) -> None:
+    reaper = Reaper()
+    reaper.run(make_drop(tmp_path, preset=ROUTED, channels=6).script)
+    for track in reaper.project.tracks:
+        wanted = {"I_SELECTED": 0, "I_PANMODE": 3, "D_PANLAW": 1, "D_WIDTH": 1, "I_NCHAN": 6, "C_BEATATTACHMODE": 0}
+        assert track.values.items() >= wanted.items()
+        for send in track.sends:
+            wanted = {"I_SENDMODE": 0, "I_MIDIFLAGS": 31, "I_SRCCHAN": 3 << 10, "I_DSTCHAN": 0, "D_PANLAW": 1}
+            assert send.values.items() >= wanted.items()
+    for item in reaper.project.items():
+        fades = {f"D_FADE{way}LEN{kind}": 0 for way in ("IN", "OUT") for kind in ("", "_AUTO")}
+        wanted = {"B_UISEL": 0, "B_LOOPSRC": 0, "C_BEATATTACHMODE": 0} | fades
+        assert item.values.items() >= wanted.items()
+
+
+def test_an_item_is_as_long_as_its_file(tmp_path: Path) -> None:
+    drop = make_drop(tmp_path)
+    soundfile.write(tmp_path / "stems" / "Song - Bass.wav", np.zeros((FRAMES + 123, 2)), RATE)
+    reaper = Reaper()
+    reaper.run(drop.script)
+    assert reaper.project.track("Bass").items[0].values["D_LENGTH"] == pytest.approx((FRAMES + 123) / RATE)
+
+
 @pytest.mark.parametrize("version", ["6.30", "7.78"])
 def test_it_runs_in_old_and_new_versions_and_builds_the_waveforms(tmp_path: Path, version: str) -> None:
     reaper = Reaper(version=version)
@@ -147,7 +171,7 @@ def test_one_undo_restores_the_exact_project_and_redo_the_import(tmp_path: Path)
     assert len(reaper.project.tracks) == 3 + 8, "undo took the identities away too"
 
 
-@pytest.mark.parametrize("depths", [[], [1], [1, 0], [0, 1, 1, -1], [1, -1, 0], [0, 1, -1, 1, 1, 0]])
+@pytest.mark.parametrize("depths", [[], [-2], [1], [1, 0], [0, 1, 1, -1], [1, -1, 0], [0, 1, -1, 1, 1, 0]])
 def test_what_the_user_has_stays_as_it_is_and_no_folder_swallows_the_stems(tmp_path: Path, depths: list[int]) -> None:
     reaper = Reaper()
     reaper.project = user_project()
@@ -160,6 +184,8 @@ def test_what_the_user_has_stays_as_it_is_and_no_folder_swallows_the_stems(tmp_p
     drop = make_drop(tmp_path, preset=BUSES)
     reaper.run(drop.script)
     assert part_of_user(reaper.project, guids) == before
+    if sum(depths) <= 0:
+        assert [track.guid for track in reaper.project.tracks[: len(guids)]] == guids, "new tracks come last"
     heard = master(reaper.project, sample_rate=RATE, frames=FRAMES)
     assert np.abs(heard - drop.mix).max() < 1e-12, picture(reaper.project)
 
@@ -181,25 +207,24 @@ def test_stems_lie_where_the_render_came_from(tmp_path: Path, origin: Origin, of
     assert {item.values["D_POSITION"] for item in reaper.project.items()} == {seconds}
 
 
-def fallible_calls(drop: SmallDrop) -> list[tuple[str, int]]:
-    """Every call of an import that may fail, as (function, how many of its calls before it)."""
-    reaper = Reaper()
-    reaper.project = user_project()
-    reaper.run(drop.script)
-    return [(name, skip) for name in sorted(FAILURES) for skip in range(reaper.calls[name])]
-
-
 def test_whatever_call_fails_the_import_is_whole_or_not_there(tmp_path: Path) -> None:
     drop = make_drop(tmp_path, preset=ROUTED, stems=["vocals", "other"], printed=["vocals"], markers=[Marker(8, "A")])
-    whole = Reaper()
-    whole.project = user_project()
+
+    def busy_reaper() -> Reaper:
+        reaper = Reaper()
+        reaper.project = user_project()
+        open_folder = Track(texts={"P_NAME": "Open"})
+        open_folder.values["I_FOLDERDEPTH"] = 1.0
+        reaper.project.tracks.append(open_folder)
+        return reaper
+
+    whole = busy_reaper()
     whole.run(drop.script)
-    calls = fallible_calls(drop)
+    calls = [(name, skip) for name in sorted(FAILURES) for skip in range(whole.calls[name])]
     assert len(calls) > 150
     failed = 0
     for name, skip in calls:
-        reaper = Reaper()
-        reaper.project = user_project()
+        reaper = busy_reaper()
         before = reaper.project.state()
         reaper.fail_next(name, skip=skip)
         reaper.run(drop.script)
@@ -226,6 +251,17 @@ def test_a_failure_that_cannot_be_undone_is_said(tmp_path: Path) -> None:
     reaper.run(make_drop(tmp_path, preset=BUSES).script)
     assert reaper.messages == ["REAPER could not add a send.\nSome tracks were made: please undo once."]
     assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: failed import"]
+
+
+def test_where_undo_is_switched_off_a_failure_never_undoes_the_user_s_own_work(tmp_path: Path) -> None:
+    reaper = Reaper()
+    reaper.project = user_project()
+    reaper.undo_points.append(("Move items", Project(), reaper.project))
+    reaper.is_undo_on = False
+    reaper.fail_next("CreateTrackSend")
+    reaper.run(make_drop(tmp_path, preset=BUSES).script)
+    assert [name for name, *_ in reaper.undo_points] == ["Move items"]
+    assert reaper.messages == ["REAPER could not add a send.\nSome tracks were made: please undo once."]
 
 
 @pytest.mark.parametrize("harm", ["missing", "text", "empty"])
@@ -465,3 +501,6 @@ def test_markers_of_the_project_s_own_are_left_alone_and_said(tmp_path: Path) ->
     reaper.run(drop.script)
     assert part_of_user(reaper.project, []) == before
     assert reaper.messages == ["The project has its own markers, so 1 of the render were left out."]
+    reaper.project.delete_track(reaper.project.track("Drums"))
+    reaper.run(drop.script)
+    assert len(reaper.messages) == 1, "a rerun does not say it again"

@@ -168,6 +168,7 @@ class Calls:
     def PCM_Source_CreateFromFile(self, path: str) -> Source | None:
         source = Source.open(path, self._reaper.locate(path))
         if source:
+            source.peaks = 0 if source.file in self._reaper.files_with_peaks else source.peaks
             self._reaper.loose_sources.append(source)
         return source
 
@@ -189,6 +190,7 @@ class Calls:
             source.peaks = max(0, source.peaks - 1)
             return source.peaks * 50
         source.is_building = False
+        self._reaper.files_with_peaks.add(source.file)
         return 0
 
     # Sends and effects
@@ -265,7 +267,7 @@ class Calls:
         if not self._reaper.undo_blocks:
             raise RefusedError("an undo block ends that was not begun")
         before = self._reaper.undo_blocks.pop()
-        if not self._reaper.undo_blocks:
+        if not self._reaper.undo_blocks and self._reaper.is_undo_on:
             self._reaper.undo_points.append((name, before, copy.deepcopy(self._project)))
             self._reaper.redo_points.clear()
 

@@ -120,6 +120,9 @@ class Reaper:
         self.violations: list[str] = []
         self.calls: Counter[str] = Counter()
         self.loose_sources: list[Source] = []
+        self.files_with_peaks: set[Path] = set()
+        self.is_undo_on = True
+        """Preferences can switch undo off."""
         self.undo_blocks: list[Project] = []
         self.undo_points: list[tuple[str, Project, Project]] = []
         self.redo_points: list[tuple[str, Project, Project]] = []
@@ -144,10 +147,17 @@ class Reaper:
     # What a test does
 
     def run(self, script: str | Path) -> None:
-        """Run a script by the path REAPER would know it under, then all it deferred; then check what must balance."""
+        """Run a script by the path REAPER would know it under, then all it deferred; then check what must balance.
+
+        As in REAPER, a script that never defers gets an undo point of its own.
+        """
         self.script = str(script)
         path = self.script.encode("utf-8", "surrogateescape")
+        deferred_before = self.calls["defer"]
         self._run(self._read(path), path, self._read)
+        if self.calls["defer"] == deferred_before:
+            state = copy.deepcopy(self.project)
+            self.undo_points.append((f"ReaScript: {self.script}", state, state))
         self.pump()
         self.check()
 
