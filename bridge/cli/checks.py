@@ -109,7 +109,7 @@ def look_around() -> Machine:
     if smi:
         listed, _ = _child([smi, "--query-gpu=name", "--format=csv,noheader"])
         cards = tuple(line.strip() for line in (listed or "").splitlines() if line.strip())
-    answer, trouble = _child([sys.executable, "-c", _TORCH])
+    answer, trouble = _child([sys.executable, "-P", "-c", _TORCH])
     return Machine(cards, json.loads(answer) if answer else None, trouble)
 
 
@@ -173,7 +173,7 @@ def _try_writing(folder: Path) -> None:
 
 
 def _check_sound_libraries() -> Finding:
-    answer, trouble = _child([sys.executable, "-c", _SOUND])
+    answer, trouble = _child([sys.executable, "-P", "-c", _SOUND])
     if not answer:
         again = f"{_pip()} install --force-reinstall soundfile soxr pedalboard"
         return Finding("fail", "sound libraries", f"they do not load: {trouble}", again)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
-import sys
 import threading
-import traceback
 from typing import Any, BinaryIO
 
 from bridge.domain.events import Event
@@ -21,14 +19,19 @@ __all__ = ["main"]
 
 
 class _Channel:
-    """The pipe to the parent. Only this writes to it: whatever else prints goes to the log."""
+    """The pipe to the parent; nothing else writes to it."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
 
     def send(self, message: dict[str, Any]) -> None:
-        self._out.write(protocol.line(message))
-        self._out.flush()
+        """Send one message; raises Cancelled when the parent is gone, since nobody wants the job then."""
+        try:
+            self._out.write(protocol.line(message))
+            self._out.flush()
+        except OSError as exc:
+            # A closed pipe is EPIPE on POSIX and EINVAL on Windows.
+            raise Cancelled from exc
 
     def report(self, event: Event) -> None:
         self.send(protocol.encode_event(event))
@@ -36,32 +39,47 @@ class _Channel:
 
 def main() -> None:
     """Serve jobs until the parent closes the pipe."""
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    channel = _Channel(out)
+    incoming, outgoing = _own_pipes()
+    channel = _Channel(outgoing)
     jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     cancel = threading.Event()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs, cancel), name="listen", daemon=True).start()
+    threading.Thread(target=_listen, args=(incoming, jobs, cancel), name="listen", daemon=True).start()
     separators = Separators()
-    channel.send({"is": "ready"})
     try:
         while (message := jobs.get()) is not None:
-            cancel.clear()
             _serve(protocol.decode_job(message), channel, cancel, separators)
-    except BrokenPipeError:
-        # The parent is gone: the job in hand has removed its staging on the way out.
+    except Cancelled:
+        # The parent is gone; the job in hand has removed its staging on the way out.
         return
 
 
+def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take both pipes to the parent, and leave an empty input and the log as output to everybody else.
+
+    So no library that prints can spoil a message. And on Windows, where a look at a pipe waits for the read that is
+    under way on it, one that looks at its standard input while it is loaded (as BLAS does) would never come back.
+    """
+    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    os.dup2(2, 1)
+    return incoming, outgoing
+
+
 def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[dict[str, Any] | None], cancel: threading.Event) -> None:
-    for text in pipe:
-        message = json.loads(text)
-        if message["do"] == "cancel":
-            cancel.set()
-        else:
-            jobs.put(message)
-    cancel.set()
-    jobs.put(None)
+    try:
+        for text in pipe:
+            message = json.loads(text)
+            if message["do"] == "cancel":
+                cancel.set()
+            else:
+                # Here and not where the job is begun: its own cancel may follow at once.
+                cancel.clear()
+                jobs.put(message)
+    finally:
+        cancel.set()
+        jobs.put(None)
 
 
 def _serve(job: Job, channel: _Channel, cancel: threading.Event, separators: Separators) -> None:
@@ -71,15 +89,13 @@ def _serve(job: Job, channel: _Channel, cancel: threading.Event, separators: Sep
         channel.send({"is": "cancelled"})
     except BridgeError as error:
         channel.send(protocol.encode_error(error))
-    except BrokenPipeError:
-        raise
     except Exception as error:  # noqa: BLE001 - the one place: a fault of ours costs this render, not the others
-        traceback.print_exc()
         fault = RenderError(
-            f"Internal error: {type(error).__name__}: {error}",
-            hint="This is a fault of Stem Bridge; please report it with the output of -vv",
+            f"Internal error: {type(error).__name__}: {str(error).rstrip('.')}.",
+            hint="This is a fault of Stem Bridge; please report it with the output of -vv.",
             path=job.render,
         )
+        fault.__cause__ = error
         channel.send(protocol.encode_error(fault))
     else:
         channel.send(protocol.encode_staged(staged))

@@ -15,7 +15,7 @@ from bridge.delivery.stage import discard_stage
 from bridge.domain.drop import Staged
 from bridge.domain.events import Report
 from bridge.domain.job import Job
-from bridge.errors import RenderError
+from bridge.errors import DeviceError, RenderError
 from bridge.worker import protocol
 
 __all__ = ["Worker"]
@@ -27,14 +27,15 @@ _POLL_SECONDS = 0.2
 _LOG_TAIL_BYTES = 4000
 _NEW_PROCESS_GROUP = 0x200
 """CREATE_NEW_PROCESS_GROUP of Windows."""
+_UTF8 = int(sys.getfilesystemencoding() == "utf-8")
+_CHILD = (sys.executable, "-P", "-X", f"utf8={_UTF8}", "-m", "bridge.worker.child")
+"""-P: no file in the folder where the user stands is taken for a module. Names of files mean the same on both sides."""
 
 
 class Worker:
     """A child process that runs jobs one after the other; a dead one is replaced at the next job. A context manager."""
 
-    def __init__(
-        self, *, command: tuple[str, ...] = (sys.executable, "-X", "utf8", "-m", "bridge.worker.child")
-    ) -> None:
+    def __init__(self, *, command: tuple[str, ...] = _CHILD) -> None:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
@@ -73,6 +74,12 @@ class Worker:
 
     def close(self) -> None:
         """End the worker: a closed pipe asks it to stop, a kill follows if it does not."""
+        self._stop()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _stop(self) -> None:
         if self._process is not None:
             assert self._process.stdin is not None
             self._process.stdin.close()
@@ -81,9 +88,6 @@ class Worker:
             except subprocess.TimeoutExpired:
                 self._process.kill()
             self._reap()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
 
     def _start(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -131,7 +135,11 @@ class Worker:
             elif message["is"] == "staged":
                 return protocol.decode_staged(message)
             elif message["is"] == "failed":
-                raise protocol.decode_error(message)
+                error = protocol.decode_error(message)
+                if isinstance(error, DeviceError):
+                    # A device that failed stays broken for that process; the next job gets a fresh one.
+                    self._stop()
+                raise error
 
     def _cancel(self, job: Job) -> None:
         self._send({"do": "cancel"})
@@ -152,11 +160,12 @@ class Worker:
         tail = self.log_tail().strip()
         self._reap()
         discard_stage(job.outbox, job.id)
-        why = f"signal {-code}" if code < 0 else f"exit code {code}"
+        # Windows gives its reasons as large numbers that are known in hexadecimal.
+        why = f"signal {-code}" if code < 0 else f"exit code {code:#x}" if code > 255 else f"exit code {code}"
         last = f" Its last words: {tail.splitlines()[-1]}" if tail else ""
         return RenderError(
             f"The worker process died ({why}) while it worked on {job.render.name}.{last}",
-            hint="Out of memory is the usual cause: close other programs, or use --device cpu",
+            hint="Out of memory is the usual cause: close other programs, or use --device cpu.",
             path=job.render,
         )
 
@@ -177,6 +186,11 @@ class Worker:
 
 
 def _read(pipe: IO[bytes], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-    for text in pipe:
-        messages.put(json.loads(text))
-    messages.put(None)
+    try:
+        for text in pipe:
+            messages.put(json.loads(text))
+    except ValueError:
+        # A line that the death of the worker tore.
+        return
+    finally:
+        messages.put(None)

@@ -1,12 +1,14 @@
 """Messages between the parent and its worker: one JSON object a line, nothing else crosses the border.
 
 Parent to child: {"do": "job", "job": {...}} and {"do": "cancel"}; a closed pipe means that the parent is gone.
-Child to parent: {"is": "ready" | "event" | "staged" | "failed" | "cancelled", ...}.
+Child to parent: {"is": "event" | "staged" | "failed" | "cancelled", ...}.
 """
 
 from __future__ import annotations
 
 import json
+import traceback
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,21 +73,32 @@ def decode_event(message: dict[str, Any]) -> Event:
 
 
 def encode_error(error: BridgeError) -> dict[str, Any]:
-    """Write an error as plain data. The reverse of `decode_error`."""
-    path = str(error.path) if error.path is not None else None
-    return {"is": "failed", "error": type(error).__name__, "message": error.message, "hint": error.hint, "path": path}
+    """Write an error as plain data, with its cause and its traceback as text. The reverse of `decode_error`."""
+    cause = error.__cause__
+    return {
+        "is": "failed",
+        "error": type(error).__name__,
+        "message": error.message,
+        "hint": error.hint,
+        "path": str(error.path) if error.path is not None else None,
+        "cause": [type(cause).__name__, str(cause)] if cause is not None else None,
+        "trace": "".join(traceback.format_exception(error)),
+    }
 
 
 def decode_error(message: dict[str, Any]) -> BridgeError:
-    """Read an error. The reverse of `encode_error`."""
+    """Read an error. The reverse of `encode_error`; its cause has the name and the text of the one over there."""
     path = Path(message["path"]) if message["path"] is not None else None
-    return by_name(message["error"])(message["message"], hint=message["hint"], path=path)
+    error = by_name(message["error"])(message["message"], hint=message["hint"], path=path)
+    if message["cause"] is not None:
+        name, text = message["cause"]
+        error.__cause__ = type(name, (Exception,), {})(text)
+    error.add_note(f"In the worker process:\n{message['trace']}")
+    return error
 
 
 def _plain(value: object) -> Any:
     """Turn a frozen dataclass into JSON-safe data; paths become text with their odd bytes kept."""
-    from dataclasses import fields, is_dataclass
-
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Path):

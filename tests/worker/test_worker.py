@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from bridge.domain.drop import Staged
 from bridge.domain.events import Event, Notice, Progress, StageStarted
 from bridge.domain.job import Job, SeparationOptions
 from bridge.domain.preset import OutputOptions
-from bridge.errors import BridgeError, PresetError, ReadError, RenderError
+from bridge.errors import BridgeError, DeviceError, PresetError, ReadError, RenderError
 from bridge.presets.loader import parse
 from bridge.worker import protocol
 from bridge.worker.client import Worker
@@ -75,8 +76,11 @@ def test_everything_that_crosses_the_border_comes_back_equal(tmp_path: Path) -> 
     events: list[Event] = [StageStarted("read", 1.5), Progress("check", 0.25, 1.5), Notice("Ünïcödé\n]]")]
     for event in events:
         assert protocol.decode_event(_through_a_pipe(protocol.encode_event(event))) == event
-    error = protocol.decode_error(_through_a_pipe(protocol.encode_error(PresetError("a", hint="b", path=odd))))
+    raised = PresetError("a", hint="b", path=odd)
+    raised.__cause__ = KeyError("c")
+    error = protocol.decode_error(_through_a_pipe(protocol.encode_error(raised)))
     assert (type(error), error.message, error.hint, error.path) == (PresetError, "a", "b", odd)
+    assert (type(error.__cause__).__name__, str(error.__cause__)) == ("KeyError", "'c'")
 
 
 def _through_a_pipe(message: dict[str, object]) -> dict[str, object]:
@@ -117,7 +121,9 @@ def test_an_interrupt_takes_the_job_back_and_the_worker_goes_on(render: Path) ->
         assert publish(worker.run(job_for(render, 2), lambda _: None)).folder.is_dir()
 
 
-@pytest.mark.parametrize("end", ["os._exit(0)", "os._exit(3)", "os.kill(os.getpid(), 9)", "sys.exit()"])
+@pytest.mark.parametrize(
+    "end", ["os._exit(0)", "os._exit(3)", "os.kill(os.getpid(), 9)", "sys.exit()", "sys.stdout.write('{')"]
+)
 def test_a_worker_that_dies_costs_one_job_and_leaves_nothing_staged(render: Path, end: str) -> None:
     if os.name == "nt" and "kill" in end:
         pytest.skip("no signals on Windows")
@@ -184,3 +190,50 @@ def test_a_fault_of_ours_is_told_as_one(render: Path) -> None:
     with Worker() as worker, pytest.raises(BridgeError, match="Internal error") as raised:
         worker.run(replace(job_for(render), id="../out of bounds"), lambda _: None)
     assert "report" in raised.value.hint
+    told = "".join(traceback.format_exception(raised.value))
+    assert "bridge/pipeline/process.py" in told.replace(os.sep, "/"), "-vv shows where it went wrong in the worker"
+    assert type(raised.value.__cause__).__name__ == "ValueError"
+
+
+def test_a_device_that_failed_costs_the_worker_that_used_it(render: Path) -> None:
+    code = """
+        import json, os, sys
+        sys.stdin.buffer.readline()
+        failed = {"is": "failed", "error": "DeviceError", "message": "Gone.", "hint": "", "path": None, "cause": None}
+        print(json.dumps({**failed, "trace": str(os.getpid())}), flush=True)
+        sys.stdin.buffer.read()
+    """
+    workers = set()
+    with Worker(command=(sys.executable, "-c", textwrap.dedent(code))) as worker:
+        for number in range(2):
+            with pytest.raises(DeviceError) as raised:
+                worker.run(job_for(render, number), lambda _: None)
+            workers.update(raised.value.__notes__)
+    assert len(workers) == 2
+
+
+def test_no_module_is_taken_from_the_folder_where_the_user_stands(
+    render: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (render.parent / "json.py").write_text("raise SystemExit('a file of the user was run')")
+    monkeypatch.chdir(render.parent)
+    with Worker() as worker:
+        assert publish(worker.run(job_for(render), lambda _: None)).folder.is_dir()
+
+
+def test_in_the_worker_nobody_else_has_the_pipes(tmp_path: Path) -> None:
+    code = """
+        import os, sys
+        from bridge.worker.child import _own_pipes
+        incoming, outgoing = _own_pipes()
+        print("chatter", flush=True)
+        os.write(1, b"chatter of a library")
+        outgoing.write(b"read nothing" if sys.stdin.read() == "" else b"read our message")
+        outgoing.write(b", but we read " + incoming.readline())
+        outgoing.flush()
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], input=b"a job\n", capture_output=True, cwd=tmp_path, check=True
+    )
+    assert run.stdout == b"read nothing, but we read a job\n"
+    assert run.stderr.count(b"chatter") == 2
