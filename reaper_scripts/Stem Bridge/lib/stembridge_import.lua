@@ -176,7 +176,7 @@ local function place_for_tracks()
   local depth, top = 0, 0
   for i = 0, r.CountTracks(PROJECT) - 1 do
     if depth == 0 then top = i end
-    depth = math.max(0, depth + math.tointeger(r.GetMediaTrackInfo_Value(r.GetTrack(PROJECT, i), "I_FOLDERDEPTH")))
+    depth = math.max(0, depth + r.GetMediaTrackInfo_Value(r.GetTrack(PROJECT, i), "I_FOLDERDEPTH"))
   end
   return depth == 0 and r.CountTracks(PROJECT) or top
 end

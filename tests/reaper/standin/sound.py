@@ -84,7 +84,7 @@ def _fader(values: dict[str, float], project_law: float, channels: int) -> Sound
     assert values.get("D_WIDTH", 1.0) == 1.0, "only full width is modelled"
     law = project_law if values["D_PANLAW"] == -1 else values["D_PANLAW"]
     pan = values.get("D_PAN", 0.0)
-    gains = np.full((channels, 1), values["D_VOL"])
+    gains = np.full((channels, 1), float(values["D_VOL"]))
     near = law + (1.0 - law) * abs(pan)
     far = law * (1.0 - abs(pan))
     gains[:2, 0] *= (near, far) if pan <= 0 else (far, near)
