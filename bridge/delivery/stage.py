@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,10 @@ _JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,39}")
 _FOLDER = "drop"
 _WORK = "work"
 _MAKING_ATTEMPTS = 20
+_MAKING_PAUSE_SECONDS = 0.01
+_JUST_GOING = (FileNotFoundError, FileExistsError, PermissionError)
+"""What is heard of a folder that another job removes meanwhile: it is gone, it was there and is gone, and on Windows
+that nobody may touch it now."""
 
 
 class Stage:
@@ -117,9 +122,9 @@ def _make(outbox: Path, place: Path) -> Stage:
                 return stage
             except OSError as exc:
                 _remove(place)
-                # PermissionError: what Windows says of a folder that is just being removed.
-                if attempt + 1 == _MAKING_ATTEMPTS or not isinstance(exc, FileNotFoundError | PermissionError):
+                if attempt + 1 == _MAKING_ATTEMPTS or not isinstance(exc, _JUST_GOING):
                     raise
+                time.sleep(_MAKING_PAUSE_SECONDS)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
