@@ -4,8 +4,7 @@
      |- SetupError            the user must change something first; exit 2
      |   |- ConfigError           unknown key, bad value, folders that overlap
      |   |- PresetError           file, line and key; "did you mean"
-     |   |- ModelError            unknown model, weights missing or wrong
-     |   `- PluginError           a plugin is missing, blocked or not allowed
+     |   `- ModelError            unknown model, weights missing or wrong
      |- RenderError           this render cannot be done; park it with its reason and go on; exit 1
      |   |- ReadError             not audio, unfinished, truncated, unsupported
      |   |- SeparationError       the network gave no usable result
@@ -15,10 +14,11 @@
          |- RenderChangedError    the file changed while it was read
          |- NoSpaceError          the disk is full
          |- DestinationError      the outbox is not there or not writable
-         `- DeviceError           the accelerator is gone or out of memory
+         `- DeviceError           a processor is gone or out of memory
 
-`message` says what happened, `hint` what to do. Errors of other libraries are translated at the one module
-that calls the library, with `raise ... from`. Nothing below `cli` prints or exits.
+`message` says what happened, `hint` what to do: sentences with a full stop, but where a command ends them nothing
+follows it, so that it can be copied. Errors of other libraries are translated at the one module that calls the library,
+with `raise ... from`. Nothing below `cli` prints or exits.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ __all__ = [
     "EffectError",
     "ModelError",
     "NoSpaceError",
-    "PluginError",
     "PresetError",
     "ReadError",
     "RenderChangedError",
@@ -71,10 +70,6 @@ class PresetError(SetupError):
 
 class ModelError(SetupError):
     """Raised when a model is unknown or its weights are missing or wrong."""
-
-
-class PluginError(SetupError):
-    """Raised when a plugin is missing, blocked or not allowed."""
 
 
 class RenderError(BridgeError):
@@ -114,7 +109,7 @@ class DestinationError(RetryError):
 
 
 class DeviceError(RetryError):
-    """Raised when an accelerator is gone or out of memory."""
+    """Raised when a processor is gone or out of memory."""
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the user took the job back

@@ -139,8 +139,6 @@ class Scan:
     """Of the mean over channels, with n - 1 in the denominator (as torch's); 0 for a single frame."""
     silent: bool
     """Every sample is exactly zero."""
-    channel_peaks: tuple[float, ...]
-    """Largest absolute sample of each channel, linear."""
 
 
 def scan(sound: Sound, *, progress: Callable[[int], None] | None = None) -> Scan:
@@ -153,21 +151,19 @@ def scan(sound: Sound, *, progress: Callable[[int], None] | None = None) -> Scan
     mask = shape.channel_mask if shape.channels > 2 else 0
     digest = hashlib.sha256(f"stem-bridge sound 1: {shape.sample_rate} Hz, {shape.channels}, {mask:#x}\n".encode())
     meter = Meter(shape.sample_rate, shape.channels, shape.channel_mask)
-    peaks = np.zeros(shape.channels)
     count, mean, scatter = 0, 0.0, 0.0
     for block in sound.blocks(_BLOCK_FRAMES):
         _check_finite(sound, block, count)
         digest.update(np.ascontiguousarray(block.T, dtype="<f4").data)  # (T, C)
         meter.add(block)
-        peaks = np.maximum(peaks, np.abs(block).max(axis=1))
         mono = block.mean(axis=0, dtype=np.float64)  # (T,)
         mean, scatter = _merged(count, mean, scatter, mono)
         count += block.shape[1]
         if progress is not None:
             progress(count)
     std = math.sqrt(scatter / (count - 1)) if count > 1 else 0.0
-    channel_peaks = tuple(float(peak) for peak in peaks)
-    return Scan(digest.hexdigest(), meter.levels(), mean, std, not peaks.any(), channel_peaks)
+    levels = meter.levels()
+    return Scan(digest.hexdigest(), levels, mean, std, silent=levels.peak == 0.0)
 
 
 def _merged(count: int, mean: float, scatter: float, samples: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -59,8 +59,6 @@ class SoundWriter:
         self.path = path
         self.frames = 0
         """Written so far."""
-        self.clipped = 0
-        """Samples that fixed point could not hold and that were set to its nearest value."""
         self._sample_rate = sample_rate
         self._channels = channels
         self._subtype = subtype
@@ -88,7 +86,8 @@ class SoundWriter:
             self._abandon()
 
     def write(self, block: FloatArray) -> None:
-        """Append samples, (channels, frames) float32; fixed point is rounded to nearest (ties to even), no dither.
+        """Append samples, (channels, frames) float32; fixed point is rounded to nearest (ties to even), no dither,
+        and what it cannot hold becomes its nearest value.
 
         Raises DeliveryError for NaN and infinite samples, which are never written.
         """
@@ -104,7 +103,6 @@ class SoundWriter:
         bits = _BITS[self._subtype]
         limit = 1 << (bits - 1)
         steps = np.rint(block.astype(np.float64) * limit)  # (C, T)
-        self.clipped += int(np.count_nonzero((steps < -limit) | (steps > limit - 1)))
         held = np.clip(steps, -limit, limit - 1).astype(np.int32)
         self._append(np.ascontiguousarray(held.T) << (32 - bits))  # (T, C)
 

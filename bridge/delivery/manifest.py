@@ -35,7 +35,6 @@ __all__ = ["Manifest", "as_data", "null_depth", "read", "sha256_of", "verify", "
 
 VERSION: Literal[1] = 1
 _MOST_BYTES = 8 << 20
-_HASH_BLOCK_BYTES = 1 << 20
 
 
 class Manifest(Record):
@@ -133,11 +132,8 @@ def _not_a_manifest(path: Path, why: str) -> DeliveryError:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, hex. Raises OSError."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify(drop_folder: Path, *, hashes: bool = True) -> list[str]:

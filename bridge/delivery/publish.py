@@ -15,7 +15,7 @@ from bridge.delivery.stage import discard_stage
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
 from bridge.errors import DeliveryError
 
-__all__ = ["discard", "publish"]
+__all__ = ["publish"]
 
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 """What rename answers where something is: it never replaces a folder that holds something, nor a file."""
@@ -69,12 +69,6 @@ def _rename(source: Path, target: Path, rename: Callable[[Path, Path], None], sl
                 raise
         sleep(pause_seconds)
     return rename(source, target)
-
-
-def discard(staged: Staged | Path) -> None:
-    """Remove a staged folder that will not be published; quiet when it is gone already."""
-    place = _place(staged.folder if isinstance(staged, Staged) else staged)
-    discard_stage(place.parent.parent, place.name)
 
 
 def _place(folder: Path) -> Path:

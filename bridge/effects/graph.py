@@ -76,16 +76,6 @@ class Graph:
         """Stems whose chain changes sound; all others stay as they are, bit for bit."""
         return frozenset(self.lines)
 
-    @property
-    def streams(self) -> bool:
-        """False when an effect needs a whole stem in memory."""
-        return all(EFFECTS[effect.name].streams for line in self.lines.values() for effect in _effects(line.chain))
-
-    @property
-    def needs_levels(self) -> bool:
-        """True when `run` will ask for the loudness of a stem."""
-        return any(line.reference_lufs is not None for line in self.lines.values())
-
     def run(self, dry: DryStems) -> Iterator[StemBlock]:
         """Yield the printed stems in consecutive blocks of one size (the last may be shorter).
 

@@ -66,11 +66,8 @@ class Model:
     licence: str
     """Of the weights; says so where it is not settled."""
     sample_rate: int = 44100
-    channels: int = 2
     is_trial: bool = False
     """True for the bundled model: fit for trying out, and every place that shows its result says so."""
-    upgrade_hint: str = ""
-    """What to do for better results, with the exact command; empty where there is nothing better to fetch."""
 
     def pinned(self, revision: str, files: dict[str, tuple[int, str]]) -> Model:
         """Fill in a hub revision, and size and SHA-256 by file name."""

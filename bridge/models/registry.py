@@ -50,7 +50,6 @@ _MODELS = (
         source=HubSource("adefossez/HTDemucs", "cbc8a9b1a87023b7fd74e7b3412e6321c0eab003"),
         description="Hybrid Transformer Demucs: the default, good and fast.",
         licence=_AS_PUBLISHED,
-        upgrade_hint="for a little more quality at a quarter of the speed: stem-bridge models pull htdemucs_ft",
     ),
     Model(
         name="htdemucs_ft",
@@ -107,7 +106,6 @@ _MODELS = (
         description="Small HTDemucs that comes with the package: for trying out, offline.",
         licence="see htdemucs_mini.md beside the file",
         is_trial=True,
-        upgrade_hint="for real quality: stem-bridge models pull htdemucs",
     ),
 )
 _BY_NAME = {model.name: model for model in _MODELS}

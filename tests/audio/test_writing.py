@@ -75,7 +75,6 @@ def test_fixed_point_rounds_to_nearest_and_never_wraps(tmp_path: Path, subtype: 
     top = 2 ** (bits - 1)
     found = soundfile.read(path, dtype="int32")[0] >> (32 - bits)
     assert found.tolist() == [0, 1, -1, 0, 2, top - 1, top - 1, top - 1, -top, -top, top - 1]
-    assert writer.clipped == 4
 
 
 def test_full_scale_noise_of_24_bits_survives_float_and_back(tmp_path: Path) -> None:
@@ -85,7 +84,6 @@ def test_full_scale_noise_of_24_bits_survives_float_and_back(tmp_path: Path) -> 
         writer.write((values / 2.0**31).astype(np.float32))
     with open_sound(path, tmp_path) as sound:
         np.testing.assert_array_equal(sound.read_integers(0, 100_000), values)
-    assert writer.clipped == 0
 
 
 @pytest.mark.parametrize(("container", "subtype"), FORMATS)

@@ -14,7 +14,8 @@ import pytest
 from small_drops import stage_drop
 
 from bridge.delivery.manifest import read, verify
-from bridge.delivery.publish import discard, publish
+from bridge.delivery.publish import publish
+from bridge.domain.drop import Staged
 from bridge.errors import DeliveryError, DestinationError, NoSpaceError
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
@@ -89,9 +90,6 @@ def test_an_incomplete_folder_is_never_published(tmp_path: Path, missing: str) -
     with pytest.raises(DeliveryError, match=Path(missing).name):
         publish(staged)
     assert [path.name for path in tmp_path.iterdir()] == [".staging"]
-    discard(staged)
-    assert list(tmp_path.iterdir()) == []
-    discard(staged)
 
 
 def test_a_truncated_stem_is_never_published(tmp_path: Path) -> None:
@@ -171,10 +169,10 @@ def test_the_name_is_built_again_by_the_publisher(tmp_path: Path) -> None:
     assert read(drop.manifest).files
 
 
-def test_only_a_staged_folder_can_be_discarded(tmp_path: Path) -> None:
+def test_only_a_staged_folder_can_be_published(tmp_path: Path) -> None:
     drop = publish(stage_drop(tmp_path, "job-1"))
     with pytest.raises(ValueError, match="not a staged folder"):
-        discard(drop.folder)
+        publish(Staged(drop.folder, "again", tmp_path))
     assert verify(drop.folder) == []
 
 

@@ -68,7 +68,6 @@ def test_the_bundled_model_is_there_right_and_marked_as_trial(places: Places) ->
     assert path.stat().st_size == model.members[0].size
     assert model.members[0].sha256 in path.with_suffix(".md").read_text(encoding="utf-8")
     assert model.is_trial
-    assert "stem-bridge models pull htdemucs" in model.upgrade_hint
     assert pull(model, places=places) == (path,)
 
 
