@@ -12,7 +12,7 @@ import numpy as np
 from bridge.audio.header import inspect
 from bridge.audio.read import open_sound
 from bridge.audio.write import SoundWriter
-from bridge.errors import DestinationError
+from bridge.disk import disk_errors
 from bridge.resources import shipped
 
 __all__ = ["STEMS", "prepare"]
@@ -32,13 +32,10 @@ def prepare(into: Path) -> Path:
     paths = [*(truth / f"{stem}.wav" for stem in STEMS), render]
     if all(path.exists() and inspect(path).state == "complete" for path in paths):
         return render
-    try:
+    with disk_errors("write", truth):
         truth.mkdir(parents=True, exist_ok=True)
         for path in paths:
             path.unlink(missing_ok=True)
-    except OSError as exc:
-        message = f"Cannot write {truth}: {exc.strerror}"
-        raise DestinationError(message, hint="Choose another folder", path=truth) from exc
     with TemporaryDirectory() as work, ExitStack() as opened:
         stems = [opened.enter_context(open_sound(shipped("demo") / f"{stem}.ogg", Path(work))) for stem in STEMS]
         shape = stems[0].format

@@ -101,7 +101,7 @@ class RenderChangedError(RetryError):
 
 
 class NoSpaceError(RetryError):
-    """Raised when a disk is full."""
+    """Raised when a disk is full, or takes no file so large."""
 
 
 class DestinationError(RetryError):

@@ -21,7 +21,7 @@ LADDER = [
     ["audio"],
     ["config"],
     ["domain"],
-    ["strict_yaml"],
+    ["strict_yaml", "disk"],
     ["units", "errors", "near", "resources"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""

@@ -21,8 +21,9 @@ from bridge.audio.containers.source import Source
 from bridge.audio.header import inspect
 from bridge.audio.library import library_name
 from bridge.audio.wave_file import WaveFile
+from bridge.disk import disk_error
 from bridge.domain.stems import FloatArray
-from bridge.errors import BridgeError, DeliveryError, DestinationError, NoSpaceError
+from bridge.errors import BridgeError, DeliveryError
 
 __all__ = ["SoundWriter"]
 
@@ -30,7 +31,6 @@ Subtype = Literal["FLOAT", "PCM_24", "PCM_16"]
 _BITS = {"FLOAT": 32, "PCM_24": 24, "PCM_16": 16}
 _LARGEST_AIFF_BYTES = 0xFFFFFFFF
 _LITTLE_SPACE_BYTES = 1 << 20
-_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class SoundWriter:
@@ -195,7 +195,7 @@ class SoundWriter:
             raise DeliveryError(f"{self.path} exists already.", hint="Remove it or use another name.") from exc
         except OSError as exc:
             self._abandon()
-            raise _translated(exc, self.path) from exc
+            raise disk_error("write", self.path, exc) from exc
         except (soundfile.SoundFileError, AssertionError) as exc:  # soundfile asserts that it wrote all frames
             self._abandon()
             raise self._failure(str(exc)) from exc
@@ -206,7 +206,7 @@ class SoundWriter:
     def _failure(self, reason: str) -> BridgeError:
         """Return the error for a failure of libsndfile, which does not tell a full disk from the rest."""
         if shutil.disk_usage(self.path.parent).free < _LITTLE_SPACE_BYTES:
-            return _no_space(self.path)
+            return disk_error("write", self.path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         return DeliveryError(
             f"{self.path.name} cannot be written as {self._container} {self._subtype}: {reason}",
             hint="Set output format: wav.",
@@ -239,17 +239,3 @@ def _clear_time_stamp(file: BinaryIO, path: Path) -> None:
             file.seek(chunk.offset + 4)
             file.write(bytes(4))
             return
-
-
-def _translated(error: OSError, path: Path) -> BridgeError:
-    if error.errno in _NO_SPACE:
-        return _no_space(path)
-    reason = error.strerror or str(error)
-    hint = "Check that the folder exists, that you may write there, and that its disk takes files so large."
-    return DestinationError(f"{path} cannot be written: {reason}.", hint=hint, path=path)
-
-
-def _no_space(path: Path) -> NoSpaceError:
-    return NoSpaceError(
-        f"The disk is full: {path} cannot be written.", hint="Free some space and try again.", path=path
-    )

@@ -1,4 +1,4 @@
-"""What a disk must be asked for: bytes that are really there, folders that are really gone, its refusals in words."""
+"""What a disk must be asked for: bytes that are really there, folders that are really gone."""
 
 from __future__ import annotations
 
@@ -8,44 +8,15 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from bridge.errors import BridgeError, DestinationError, NoSpaceError
+__all__ = ["fsync_file", "fsync_folder", "fsync_tree", "remove_tree"]
 
-__all__ = ["disk_errors", "fsync_file", "fsync_folder", "fsync_tree", "remove_tree"]
-
-_FULL = {errno.ENOSPC, errno.EFBIG, *([errno.EDQUOT] if hasattr(errno, "EDQUOT") else [])}
 _CANNOT_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS}
 """What file systems without fsync for folders answer (network shares, FUSE)."""
 _REMOVE_ATTEMPTS = 6
 _REMOVE_PAUSE_SECONDS = 0.05
-
-
-@contextmanager
-def disk_errors(doing: str, path: Path) -> Iterator[None]:
-    """Turn every OSError of the block into NoSpaceError or DestinationError: 'Cannot <doing> <path>: <reason>'."""
-    try:
-        yield
-    except OSError as exc:
-        raise _in_words(doing, path, exc) from exc
-
-
-def _in_words(doing: str, path: Path, exc: OSError) -> BridgeError:
-    message = f"Cannot {doing} {path}: {(exc.strerror or str(exc)).lower()}."
-    if exc.errno in _FULL:
-        hint = "Free some space on that disk, or choose another outbox (--outbox)."
-        return NoSpaceError(message, hint=hint, path=path)
-    if exc.errno in (errno.ENOTDIR, errno.EEXIST):
-        hint = "A file stands where a folder must be: move it away, or choose another outbox (--outbox)."
-    elif exc.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        hint = "Allow writing to that folder, or choose another outbox (--outbox)."
-    elif exc.errno == errno.ENAMETOOLONG:
-        hint = "Choose an outbox with a shorter path (--outbox)."
-    else:
-        hint = "Check that the disk is connected and in order, or choose another outbox (--outbox)."
-    return DestinationError(message, hint=hint, path=path)
 
 
 def fsync_file(path: Path) -> None:

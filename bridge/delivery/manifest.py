@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from bridge.delivery.durable import disk_errors, fsync_file, fsync_folder
+from bridge.delivery.durable import fsync_file, fsync_folder
 from bridge.delivery.names import same_name_key
 from bridge.delivery.records import (
     FileRecord,
@@ -28,6 +28,7 @@ from bridge.delivery.records import (
     TimingsRecord,
     Versions,
 )
+from bridge.disk import disk_errors
 from bridge.domain.drop import MANIFEST
 from bridge.errors import DeliveryError
 

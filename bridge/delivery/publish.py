@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bridge.delivery.durable import disk_errors, fsync_folder
+from bridge.delivery.durable import fsync_folder
 from bridge.delivery.manifest import verify
 from bridge.delivery.names import safe_name, unique_name
 from bridge.delivery.stage import discard_stage
+from bridge.disk import disk_errors
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
 from bridge.errors import DeliveryError
 

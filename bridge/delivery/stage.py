@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bridge.delivery.durable import disk_errors, fsync_folder, fsync_tree, remove_tree
+from bridge.delivery.durable import fsync_folder, fsync_tree, remove_tree
+from bridge.disk import disk_errors
 from bridge.domain.drop import STAGING
 from bridge.errors import DestinationError, NoSpaceError
 from bridge.units import format_bytes

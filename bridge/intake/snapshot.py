@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.disk import disk_errors
 from bridge.domain.render import FileIdentity
-from bridge.errors import BridgeError, DestinationError, NoSpaceError, ReadError, RenderChangedError
+from bridge.errors import BridgeError, NoSpaceError, ReadError, RenderChangedError
 from bridge.units import format_bytes
 
 __all__ = ["Snapshot", "take"]
@@ -24,7 +25,6 @@ _BLOCK_BYTES = 1 << 20
 _FICLONE = 0x40049409
 """Linux: let one file share the other's blocks (btrfs, XFS, bcachefs)."""
 _PLAIN_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
-_FULL = {errno.ENOSPC, errno.EFBIG, *([errno.EDQUOT] if hasattr(errno, "EDQUOT") else [])}
 _HELD_STILL = "Wait until the DAW has finished rendering, then try again."
 
 
@@ -48,7 +48,7 @@ def take(path: Path, into: Path, *, name: str | None = None) -> Snapshot:
     file or unreadable, NoSpaceError, DestinationError.
     """
     copy = into / (name or f"snapshot{path.suffix if _PLAIN_SUFFIX.fullmatch(path.suffix) else ''}")
-    with _opened(path) as (source, looked, opened), _created(copy, opened.st_size) as target:
+    with _opened(path) as (source, looked, opened), _created(copy) as target:
         sha256 = _copy(path, source, copy, target, opened.st_size)
         with _reading(path):
             held_still = _same(os.fstat(source), opened) and _still_there(path, looked)
@@ -75,9 +75,9 @@ def _opened(path: Path) -> Iterator[tuple[int, os.stat_result, os.stat_result]]:
 
 
 @contextmanager
-def _created(copy: Path, size: int) -> Iterator[int]:
+def _created(copy: Path) -> Iterator[int]:
     """Create a new file and give its descriptor; the file is removed when the block raises."""
-    with _writing(copy, size):
+    with disk_errors("write", copy):
         target = os.open(
             copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | _flags("O_BINARY", "O_NOINHERIT", "O_CLOEXEC"), 0o666
         )
@@ -134,7 +134,7 @@ def _copy(path: Path, source: int, copy: Path, target: int, size: int) -> str:
             sha256, count = _drain(source, target, copy, size)
     if count != size:
         raise _changed(path)
-    with _writing(copy, size):
+    with disk_errors("write", copy):
         os.fsync(target)
     return sha256
 
@@ -147,7 +147,7 @@ def _drain(source: int, target: int | None, copy: Path, size: int) -> tuple[str,
         count += len(block)
         rest = memoryview(block)
         while target is not None and rest:
-            with _writing(copy, size):
+            with disk_errors("write", copy):
                 rest = rest[os.write(target, rest) :]
     return digest.hexdigest(), count
 
@@ -166,18 +166,14 @@ def _reflink(source: int, target: int) -> bool:
 
 
 def _require_space(copy: Path, size: int) -> None:
-    with _writing(copy, size):
+    with disk_errors("write", copy):
         free_bytes = shutil.disk_usage(copy.parent).free
     if size > free_bytes:
-        raise _no_space(copy, size)
-
-
-def _no_space(copy: Path, size: int) -> NoSpaceError:
-    return NoSpaceError(
-        f"The disk is too full for a copy of {format_bytes(size)} in {copy.parent}.",
-        hint="Free some space on that disk, or choose another outbox (--outbox).",
-        path=copy.parent,
-    )
+        raise NoSpaceError(
+            f"The disk is too full for a copy of {format_bytes(size)} in {copy.parent}.",
+            hint="Free some space on that disk, or choose another outbox (--outbox).",
+            path=copy.parent,
+        )
 
 
 @contextmanager
@@ -200,17 +196,3 @@ def _read_error(path: Path, exc: OSError) -> BridgeError:
     else:
         hint = "Check that the disk is connected and in order."
     return ReadError(f"{path} cannot be read: {(exc.strerror or str(exc)).lower()}.", hint=hint, path=path)
-
-
-@contextmanager
-def _writing(copy: Path, size: int) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise _no_space(copy, size) from exc
-        raise DestinationError(
-            f"Cannot write {copy}: {(exc.strerror or str(exc)).lower()}.",
-            hint="Check that the outbox is there and may be written to.",
-            path=copy,
-        ) from exc

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import bridge
 from bridge.delivery import manifest as drop_json
-from bridge.delivery.durable import disk_errors
 from bridge.delivery.records import (
     FileRecord,
     LevelsRecord,
@@ -26,6 +25,7 @@ from bridge.delivery.records import (
 )
 from bridge.delivery.stage import Stage
 from bridge.delivery.stemfiles import StemFiles
+from bridge.disk import disk_errors
 from bridge.domain.drop import IMPORT_SCRIPT, DropPlan, PlannedFile
 from bridge.domain.job import Job, drop_key
 from bridge.domain.render import Levels, Render

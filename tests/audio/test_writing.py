@@ -169,7 +169,7 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
 
 def test_a_missing_folder_is_a_destination_error(tmp_path: Path) -> None:
     writer = SoundWriter(tmp_path / "no" / "a.wav", sample_rate=44100, channels=2, subtype="FLOAT", container="WAV")
-    with pytest.raises(DestinationError, match="cannot be written"), writer:
+    with pytest.raises(DestinationError, match="Cannot write"), writer:
         pass
 
 
