@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bridge.errors import ModelError
 from bridge.models.config import MemberConfig, read_member
 from bridge.models.registry import Model
 from bridge.separation.device import device_errors
+from bridge.separation.forward import narrow, quicken
 from bridge.separation.overlap import Grid
 
 __all__ = ["Network", "build_member"]
@@ -29,6 +30,9 @@ _CLASSES: dict[str, type[torch.nn.Module]] = {
 }
 _TRANSFORMERS = {"demucs.htdemucs.HTDemucs"}
 """Networks that only run at their training length."""
+
+_Share = tuple[Callable[[torch.Tensor], torch.Tensor], dict[int, float]]
+"""A member narrowed to the stems it has a say in, and the weight of each by its place in the result."""
 
 
 def build_member(config: MemberConfig, tensors: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
@@ -81,13 +85,13 @@ class Network:
     def bind(self, wanted: Sequence[str]) -> _Bound:
         """Return the forward that gives `wanted` stems; only members that have a say in one of them run."""
         rows = [self.model.stems.index(stem) for stem in wanted]
-        shares: list[tuple[torch.nn.Module, list[float]]] = []
         totals = [sum(weights[row] for weights in self.model.weights) for row in rows]
+        shares: list[_Share] = []
         for index, weights in enumerate(self.model.weights):
-            if any(weights[row] for row in rows):
-                part = [weights[row] / total for row, total in zip(rows, totals, strict=True)]
-                shares.append((self._member(index), part))
-        return _Bound(shares, rows, self.device)
+            part = {place: weights[row] / totals[place] for place, row in enumerate(rows) if weights[row]}
+            if part:
+                shares.append((narrow(self._member(index), [rows[place] for place in part]), part))
+        return _Bound(shares, len(rows), self.device)
 
     def _member(self, index: int) -> torch.nn.Module:
         if index not in self._members:
@@ -101,6 +105,8 @@ class Network:
                     path=path,
                 ) from exc
             member = build_member(self._configs[index], tensors, path)
+            if self.device.type == "cpu":
+                quicken(member)
             with device_errors(self.device):
                 self._members[index] = member.to(self.device)
         return self._members[index]
@@ -109,9 +115,7 @@ class Network:
 class _Bound:
     """The forward of a network for a fixed list of stems."""
 
-    def __init__(
-        self, shares: list[tuple[torch.nn.Module, list[float]]], rows: list[int], device: torch.device
-    ) -> None:
+    def __init__(self, shares: Sequence[_Share], rows: int, device: torch.device) -> None:
         self._shares = shares
         self._rows = rows
         self._device = device
@@ -129,10 +133,9 @@ class _Bound:
         return np.asarray(estimates.numpy(), dtype=np.float32)
 
     def _forward(self, windows: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros(windows.shape[0], len(self._rows), *windows.shape[1:], device=self._device)
-        for member, part in self._shares:
-            estimates = member(windows)  # (B, S, 2, T)
-            for place, (row, weight) in enumerate(zip(self._rows, part, strict=True)):
-                if weight:
-                    total[:, place] += weight * estimates[:, row]  # (B, 2, T)
+        total = torch.zeros(windows.shape[0], self._rows, *windows.shape[1:], device=self._device)
+        for forward, part in self._shares:
+            estimates = forward(windows)  # (B, stems of this member, 2, T)
+            for (place, weight), estimate in zip(part.items(), estimates.unbind(1), strict=True):
+                total[:, place] += weight * estimate  # (B, 2, T)
         return total
