@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -252,6 +253,21 @@ def test_silence_and_one_frame_become_drops(desk: Desk) -> None:
         assert all(np.isfinite(made).all() for made in stems_in(drop).values())
         json.loads(drop.manifest.read_text(encoding="utf-8"))
     assert any(isinstance(event, Notice) and "silent" in event.message for event in desk.events)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows does not have")
+def test_the_name_of_a_render_may_be_anything_and_its_copy_stays_short(desk: Desk) -> None:
+    for name in ("ö" * 120 + ".wav", "a:b|c?.wav", "no suffix", "song." + "x" * 100, ".wav", "take 1. "):
+        render = desk.render().rename(desk.folder / name)
+        lengths: list[int] = []
+
+        def look(lengths: list[int] = lengths) -> bool:
+            lengths += [len(path.name.encode()) for path in (desk.folder / "outbox").glob(".staging/*/work/*")]
+            return False
+
+        drop = desk.run(desk.job(render), cancel=look)
+        assert read(drop.manifest).null_depth_db == "exact" or read(drop.manifest).null_depth_db <= -120
+        assert 0 < max(lengths) <= 49, "a longer one could pass the limit of Windows before the drop does"
 
 
 def test_a_subset_is_delivered_alone_and_promises_no_sum(desk: Desk) -> None:

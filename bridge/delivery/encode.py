@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,9 @@ from bridge.audio.chunks import Chunks
 from bridge.audio.read import Sound
 from bridge.audio.write import SoundWriter
 from bridge.delivery.stemfiles import Excursion, StemFiles
+from bridge.disk import disk_errors
 from bridge.domain.drop import DropPlan, PlannedFile
+from bridge.domain.render import AudioFormat
 from bridge.domain.stems import FloatArray
 from bridge.units import db_to_gain, gain_to_db
 
@@ -44,34 +47,18 @@ def encode_files(
     chunks: Chunks,
     progress: Callable[[int], None],
 ) -> float:
-    """Write every planned stem file from the recorded ones and return the common gain in dB, 0 or less.
+    """Write every planned stem file from recorded stems that are open; return the common gain in dB, 0 or less.
 
     `remainder` names the dry stem that takes what the integers of the others leave of the mix; None rounds every stem
     by itself. FLOAT in another container is copied as it is. `progress` gets frames done, of the longest file.
+    Raises NoSpaceError, DestinationError, DeliveryError.
     """
+    new = partial(_writer, plan, folder, mix.format, chunks)
+    dry_files = {stem: plan.file(stem, "dry" if stem in wet.paths else "stem") for stem in dry.paths}
+    wet_files = {stem: plan.file(stem, "stem") for stem in wet.paths}
     with ExitStack() as opened:
-        for stems in (dry, wet):
-            opened.enter_context(stems)
-
-        def writer(file: PlannedFile, frames: int) -> SoundWriter:
-            path = folder / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            sound = SoundWriter(
-                path,
-                sample_rate=dry.sample_rate,
-                channels=dry.channels,
-                subtype=plan.subtype,
-                container=plan.container,
-                frames=frames,
-                chunks=chunks if plan.container == "WAV" else None,
-                channel_mask=mix.format.channel_mask,
-            )
-            return opened.enter_context(sound)
-
-        dry_files = {stem: plan.file(stem, "dry" if stem in wet.paths else "stem") for stem in dry.paths}
-        dry_writers = {stem: writer(file, dry.frames) for stem, file in dry_files.items() if file is not None}
-        wet_files = {stem: plan.file(stem, "stem") for stem in wet.paths}
-        wet_writers = {stem: writer(file, wet.frames) for stem, file in wet_files.items() if file is not None}
+        dry_writers = {stem: opened.enter_context(new(file, dry.frames)) for stem, file in dry_files.items() if file}
+        wet_writers = {stem: opened.enter_context(new(file, wet.frames)) for stem, file in wet_files.items() if file}
         if plan.subtype == "FLOAT":
             _copy(dry, dry_writers, progress)
             _copy(wet, wet_writers, progress)
@@ -85,6 +72,24 @@ def encode_files(
             progress(start)
         _copy(wet, wet_writers, progress, gain=db_to_gain(gain_db))
         return gain_db
+
+
+def _writer(
+    plan: DropPlan, folder: Path, source: AudioFormat, chunks: Chunks, file: PlannedFile, frames: int
+) -> SoundWriter:
+    path = folder / file.path
+    with disk_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return SoundWriter(
+        path,
+        sample_rate=source.sample_rate,
+        channels=source.channels,
+        subtype=plan.subtype,
+        container=plan.container,
+        frames=frames,
+        chunks=chunks if plan.container == "WAV" else None,
+        channel_mask=source.channel_mask,
+    )
 
 
 def _copy(

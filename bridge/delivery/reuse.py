@@ -57,8 +57,8 @@ def _dry_file(manifest: Manifest, stem: str, drop: Path) -> FileRecord:
         if file.stem == stem and file.kind == kind:
             return file
     raise DeliveryError(
-        f"The drop {drop.name} was delivered without the dry stem '{stem}'",
-        hint="Separate the render again with output.dry: true",
+        f"The drop {drop.name} was delivered without the dry stem '{stem}'.",
+        hint="Set output.dry to true, and separate the render again with: stem-bridge process",
         path=drop,
     )
 
@@ -74,4 +74,6 @@ def _checked(drop: Path, file: FileRecord) -> Path:
 
 
 def _unusable(path: Path, why: str) -> DeliveryError:
-    return DeliveryError(f"Cannot use {path}: {why}", hint="Separate the render again: stem-bridge process", path=path)
+    return DeliveryError(
+        f"Cannot use {path}: {why}.", hint="Separate the render again with: stem-bridge process", path=path
+    )

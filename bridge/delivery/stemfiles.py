@@ -13,6 +13,7 @@ from bridge.audio.chunks import Chunks
 from bridge.audio.meter import Meter
 from bridge.audio.read import Sound, open_sound
 from bridge.audio.write import SoundWriter
+from bridge.disk import disk_errors
 from bridge.domain.render import AudioFormat, Levels
 from bridge.domain.stems import FloatArray, StemBlock
 
@@ -50,7 +51,8 @@ class StemRecorder:
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             for stem, path in self._paths.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
+                with disk_errors("write", path):
+                    path.parent.mkdir(parents=True, exist_ok=True)
                 writer = SoundWriter(
                     path,
                     sample_rate=self._source.sample_rate,

@@ -39,6 +39,8 @@ from bridge.separation.separator import Separator
 
 __all__ = ["process"]
 
+_COPY_NAME_BYTES = 40
+"""Keeps the copy's path below those of the drop, whose length is looked after (Windows)."""
 _LONGEST_PROJECT_SECONDS = 12 * 3600
 """A bext time beyond this is a time of day, not a place in a project."""
 
@@ -51,9 +53,9 @@ def process(job: Job, report: Report, cancel: Cancel, separators: Callable[[Job]
     """
     watch = Watch(report, cancel)
     with open_stage(job.outbox, job.id) as stage, _about_the_render(job, stage.work):
-        # Under the user's name, since that is what messages should say.
-        snapshot = take(job.render, stage.work, name=safe_name(job.render.stem) + job.render.suffix)
-        watch.notice(require_complete(snapshot.path).reason)
+        snapshot = take(job.render, stage.work, name=_copy_name(job.render))
+        if oddity := require_complete(snapshot.path).reason:
+            watch.notice(f"{job.render.name}: {oddity}.")
         with ExitStack() as opened:
             mix = opened.enter_context(open_sound(snapshot.path, stage.work))
             render, scanned, chunks = _examine(job, snapshot, mix, watch)
@@ -80,6 +82,12 @@ def process(job: Job, report: Report, cancel: Cancel, separators: Callable[[Job]
         hand_over(job, outcome, snapshot.path, stage, watch)
         stage.finish()
         return Staged(stage.folder, plan.name, job.outbox)
+
+
+def _copy_name(render: Path) -> str:
+    """Name the private copy like the user's file, since messages say it."""
+    suffix = render.suffix if render.suffix[1:].isalnum() and len(render.suffix.encode()) <= 9 else ""
+    return safe_name(render.stem, max_bytes=_COPY_NAME_BYTES) + suffix
 
 
 @contextmanager
@@ -118,8 +126,8 @@ def _source_of_stems(
     with open_reused(job.stems_from, work) as reused:
         if reused.manifest.render.audio_key != scanned.audio_key:
             raise ReadError(
-                f"The stems in {job.stems_from.name} are those of another render than {job.render.name}",
-                hint="Separate this render: stem-bridge process",
+                f"The stems in {job.stems_from.name} are those of another render than {job.render.name}.",
+                hint="Separate this render with: stem-bridge process",
                 path=job.render,
             )
         yield _Source(reused.choice, reused.blocks, lambda: reused.manifest.model)
@@ -132,7 +140,7 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
         scanned = scan(mix, progress=lambda frames: done(frames / source.sample_rate))
     chunks = read_chunks(snapshot.path)
     if scanned.silent:
-        watch.notice("The render is silent; so are its stems")
+        watch.notice("The render is silent, and so are its stems.")
     render = Render(
         path=job.render,
         identity=snapshot.identity,

@@ -32,7 +32,7 @@ class Watch:
 
     def notice(self, message: str) -> None:
         """Tell the user something once and keep it for the manifest."""
-        if message and message not in self.notices:
+        if message not in self.notices:
             self.notices.append(message)
             self._report(Notice(message))
 

@@ -111,7 +111,7 @@ class Recording:
             )
         if promised and depth > _PROMISED_NULL_DB[self._plan.subtype]:
             raise DeliveryError(
-                f"The stems do not sum to the mix: {depth:.1f} dB is left",
-                hint="Please report this with the render; nothing was delivered",
+                f"The stems do not sum to the mix: {depth:.1f} dB are left.",
+                hint="This is a fault of Stem Bridge; please report it with the render. Nothing was delivered.",
             )
         return depth
