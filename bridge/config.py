@@ -18,7 +18,7 @@ from bridge import strict_yaml
 from bridge.domain.job import SeparationOptions
 from bridge.domain.preset import OutputOptions, Preset
 from bridge.errors import ConfigError
-from bridge.near import did_you_mean
+from bridge.words import did_you_mean, sentence
 
 __all__ = ["Inbox", "Models", "Output", "Presets", "Separation", "Settings", "default_file", "load"]
 
@@ -223,7 +223,7 @@ class _Layers:
             if variable not in known:
                 raise ConfigError(
                     f"{variable} is no setting.",
-                    hint=_sentence(did_you_mean(variable, [*known, *PLACES]) or "remove the variable"),
+                    hint=sentence(did_you_mean(variable, [*known, *PLACES]) or "remove the variable"),
                 )
             value = strict_yaml.load(text, what=variable, error=ConfigError).plain()
             self._set(known[variable], value, f"the variable {variable}")
@@ -265,10 +265,10 @@ class _Layers:
             hint = f"it must be {_KINDS.get(error['type']) or error['msg'].removeprefix('Input should be ')}"
         origin = self.origins.get(keys[:2])
         if origin is not None or self.document is None:
-            return ConfigError(f"{origin}: {what}.", hint=_sentence(hint))
+            return ConfigError(f"{origin}: {what}.", hint=sentence(hint))
         return ConfigError(
             self.document.source.fail(self.document.line_of(keys), what, hint).message,
-            hint=_sentence(hint),
+            hint=sentence(hint),
             path=self.document.source.path,
         )
 
@@ -323,10 +323,6 @@ def _check(settings: Settings) -> None:
                 hint="Give every inbox and outbox a folder of its own, side by side, so that no drop becomes a render.",
                 path=settings.file,
             )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _canonical(folder: Path) -> Path:

@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from bridge.errors import BridgeError
+from bridge.words import sentence
 
 __all__ = ["MAX_BYTES", "Node", "Scalar", "Source", "load"]
 
@@ -43,8 +44,8 @@ class Source:
     path: Path | None
 
     def fail(self, line: int, what: str, hint: str) -> BridgeError:
-        """Make the error for a fault in `line`: 'file:line: what'."""
-        return self.error(f"{self.place}:{line}: {what}", hint=hint, path=self.path)
+        """Make the error for a fault in `line`: 'file:line: <what>.'; both are given without their full stop."""
+        return self.error(f"{self.place}:{line}: {what}.", hint=sentence(hint), path=self.path)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

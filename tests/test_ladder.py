@@ -22,7 +22,7 @@ LADDER = [
     ["config"],
     ["domain"],
     ["strict_yaml", "disk"],
-    ["units", "errors", "near", "resources"],
+    ["units", "errors", "resources", "words"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""
 

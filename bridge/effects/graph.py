@@ -133,7 +133,7 @@ def bind(preset: Preset, stems: Sequence[str], *, sample_rate: int, channels: in
             try:
                 build(effect, sample_rate, channels)
             except BridgeError as exc:
-                raise type(exc)(f"preset '{preset.name}', {stem}: {exc.message}", hint=exc.hint) from exc
+                raise type(exc)(f"Preset '{preset.name}', {stem}: {exc.message}", hint=exc.hint) from exc
         auto = settings.tail == "auto"
         tail_seconds = LONGEST_AUTO_TAIL_SECONDS if isinstance(settings.tail, str) else settings.tail
         lines[stem] = _Line(chain, settings.reference_lufs, tail_seconds, auto, _pause_seconds(chain))

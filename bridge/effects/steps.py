@@ -32,7 +32,7 @@ _BUFFER = 8192
 _HIGHEST = 0.49
 """Share of the sample rate at which frequencies are held: above half of it, filters are unstable."""
 
-_SEE_SCHEMA = "names and ranges are in: stem-bridge presets schema"
+_SEE_SCHEMA = "Names and ranges are in the output of: stem-bridge presets schema"
 
 _ENUMS = {"mode": pedalboard.LadderFilter.Mode, "quality": pedalboard.Resample.Quality}
 
@@ -71,11 +71,11 @@ def build(effect: Effect, sample_rate: int, channels: int) -> _Process:
     """Make one effect, with fresh state. Raises PresetError for values it does not take, EffectError for the rate."""
     spec = EFFECTS.get(effect.name)
     if spec is None:
-        raise PresetError(f"there is no effect '{effect.name}'", hint=_SEE_SCHEMA)
+        raise PresetError(f"There is no effect '{effect.name}'.", hint=_SEE_SCHEMA)
     if spec.sample_rates and sample_rate not in spec.sample_rates:
         raise EffectError(
-            f"{effect.name} cannot work at {sample_rate} Hz",
-            hint=f"render at one of {', '.join(map(str, spec.sample_rates))} Hz, or take the effect out of the preset",
+            f"{effect.name} cannot work at {sample_rate} Hz.",
+            hint=f"Render at one of {', '.join(map(str, spec.sample_rates))} Hz, or take the effect out of the preset.",
         )
     if effect.name == "StereoWidth":
         return _stereo_width(float(effect.parameters["width"]), channels)
@@ -101,13 +101,15 @@ def _plugin(effect: Effect, sample_rate: int, *, reset: bool) -> _Process:
     try:
         plugin = getattr(pedalboard, effect.name)(**values)
     except (TypeError, ValueError) as exc:
-        raise PresetError(f"{effect.name} does not take {values}: {exc}", hint=_SEE_SCHEMA) from exc
+        raise PresetError(f"{effect.name} does not take {values}: {str(exc).rstrip('.')}.", hint=_SEE_SCHEMA) from exc
 
     def process(block: FloatArray) -> FloatArray:
         try:
             out: FloatArray = plugin.process(block, sample_rate, buffer_size=_BUFFER, reset=reset)
         except (RuntimeError, ValueError) as exc:
-            raise EffectError(f"{effect.name} failed: {exc}", hint="take the effect out of the preset") from exc
+            raise EffectError(
+                f"{effect.name} failed: {str(exc).rstrip('.')}.", hint="Take it out of the preset."
+            ) from exc
         return out
 
     return process
@@ -164,8 +166,8 @@ def _wet(effect: Effect, blocks: Blocks, place: Place) -> Blocks:
         if not np.isfinite(block).all():
             when = format_duration(number * BLOCK / place.sample_rate)
             raise EffectError(
-                f"{effect.name} on {place.stem} gave something that is not sound (NaN or infinity) near {when}",
-                hint="lower its gain, drive or feedback, or take it out of the preset",
+                f"{effect.name} on {place.stem} gave something that is not sound (NaN or infinity) near {when}.",
+                hint="Lower its gain, drive or feedback, or take it out of the preset.",
             )
         yield block
 

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from bridge.errors import ModelError
 from bridge.models.model import Model
 
-__all__ = ["CLASSES", "MemberConfig", "check_fits", "describe", "encode", "read_member"]
+__all__ = ["CLASSES", "MemberConfig", "check_fits", "describe", "encode", "read_member", "unreadable"]
 
 _MAX_HEADER_BYTES = 4 * 1024 * 1024
 _MAX_STEMS = 32
@@ -102,8 +102,8 @@ def check_fits(model: Model, path: Path) -> None:
     config = read_member(path)
     if config.sources != model.stems or config.samplerate != model.sample_rate:
         raise ModelError(
-            f"The weights {path.name} do not belong to {model.name}: their stems are {', '.join(config.sources)}",
-            hint=f"fetch them again: stem-bridge models pull {model.name}",
+            f"The weights {path.name} do not belong to {model.name}: their stems are {', '.join(config.sources)}.",
+            hint=f"Fetch them again with: stem-bridge models pull {model.name}",
             path=path,
         )
 
@@ -150,7 +150,7 @@ def _read_header(path: Path) -> dict[str, Any]:
                 _refuse(path, "it is not a safetensors file")
             text = file.read(length)
     except OSError as exc:
-        raise ModelError(f"Cannot read the weights {path.name}: {exc.strerror or exc}", path=path) from exc
+        raise unreadable(path, exc) from exc
     header = _from_json(path, text)
     if not isinstance(header, dict):
         _refuse(path, "it is not a safetensors file")
@@ -226,10 +226,16 @@ def _seconds(path: Path, value: object) -> Fraction:
     return Fraction(value)
 
 
+def unreadable(path: Path, exc: OSError) -> ModelError:
+    """Make the error for a file or folder of weights that the disk does not give."""
+    reason = (exc.strerror or str(exc)).lower()
+    return ModelError(f"Cannot read {path}: {reason}.", hint="Check that it is there and may be read.", path=path)
+
+
 def _refusal(path: Path, reason: str) -> ModelError:
     return ModelError(
-        f"The weights {path.name} cannot be used: {reason}",
-        hint="fetch them again, or look for the right file: stem-bridge models verify",
+        f"The weights {path.name} cannot be used: {reason}.",
+        hint="Fetch them again, or look for the wrong file with: stem-bridge models verify",
         path=path,
     )
 

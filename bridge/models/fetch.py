@@ -41,7 +41,11 @@ def fetch_missing(
         try:
             write_pin(model.name, pin, places.lock)
         except OSError as exc:
-            raise ModelError(f"Cannot write {places.lock}: {exc.strerror or exc}", path=places.lock) from exc
+            raise ModelError(
+                f"Cannot write {places.lock}: {(exc.strerror or str(exc)).lower()}.",
+                hint="Check that you may write there.",
+                path=places.lock,
+            ) from exc
 
 
 def _fetch(
@@ -79,11 +83,15 @@ def _check_space(model: Model, needed: int, places: Places) -> None:
         places.hub.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(places.hub).free
     except OSError as exc:
-        raise ModelError(f"Cannot use the folder {places.hub}: {exc.strerror or exc}", path=places.hub) from exc
+        raise ModelError(
+            f"Cannot write to {places.hub}: {(exc.strerror or str(exc)).lower()}.",
+            hint="Allow it, or set HF_HOME to another folder.",
+            path=places.hub,
+        ) from exc
     if free < needed:
         raise NoSpaceError(
-            f"{model.name} needs {format_bytes(needed)}, only {format_bytes(free)} are free in {places.hub}",
-            hint="free some space, or set HF_HOME to a folder on another disk",
+            f"{model.name} needs {format_bytes(needed)}, only {format_bytes(free)} are free in {places.hub}.",
+            hint="Free some space, or set HF_HOME to a folder on another disk.",
             path=places.hub,
         )
 
@@ -100,5 +108,7 @@ def _discard(path: Path, hub_folder: Path) -> None:
             path = following
     except OSError as exc:
         raise ModelError(
-            f"Cannot remove the damaged file {path}: {exc.strerror or exc}", hint="remove it by hand", path=path
+            f"Cannot remove the damaged file {path}: {(exc.strerror or str(exc)).lower()}.",
+            hint="Remove it by hand.",
+            path=path,
         ) from exc

@@ -39,8 +39,8 @@ def session(name: str) -> Iterator[None]:
     """Keep one connection for several calls and close it; refuse when the user has switched the network off."""
     if hub_constants.HF_HUB_OFFLINE:
         raise ModelError(
-            f"Cannot fetch {name}: the Hugging Face hub is switched off (HF_HUB_OFFLINE)",
-            hint=f"unset HF_HUB_OFFLINE and run: stem-bridge models pull {name}",
+            f"Cannot fetch {name}: the Hugging Face hub is switched off (HF_HUB_OFFLINE).",
+            hint=f"Unset HF_HUB_OFFLINE, and run: stem-bridge models pull {name}",
         )
     loudness, no_xet = hub_logging.get_verbosity(), hub_constants.HF_HUB_DISABLE_XET
     hub_logging.set_verbosity_error()  # the terminal belongs to the command line
@@ -67,8 +67,8 @@ def ask_for_pin(name: str, source: HubSource, files: tuple[str, ...], places: Pl
     missing = [one for one in files if one not in known or not _SHA256.fullmatch(str(known[one].sha256))]
     if missing or not _COMMIT.fullmatch(commit):
         raise ModelError(
-            f"Cannot fetch {name}: {source.repo} on {_host(places)} does not offer {(missing or files)[0]} any more",
-            hint="the repository has changed; a newer release of Stem Bridge may know more",
+            f"Cannot fetch {name}: {source.repo} on {_host(places)} does not offer {(missing or files)[0]} any more.",
+            hint="The repository has changed; a newer release of Stem Bridge may know more.",
         )
     return Pin(source.repo, commit, {one: (int(known[one].size), str(known[one].sha256)) for one in files})
 
@@ -101,8 +101,8 @@ def wrong_bytes(name: str, member: Member, actual: str, places: Places) -> Model
     """Say that what the hub sent is not what it should be."""
     return ModelError(
         f"The checksum of {member.file} of {name} from {_host(places)} is wrong: "
-        f"expected {member.sha256}, found {actual}",
-        hint=f"it was not used; if a mirror is set (HF_ENDPOINT), unset it, then: stem-bridge models pull {name}",
+        f"expected {member.sha256}, found {actual}.",
+        hint=f"It was not used; if a mirror is set (HF_ENDPOINT), unset it, then run: stem-bridge models pull {name}",
     )
 
 
@@ -130,9 +130,9 @@ def _translated(name: str, file: str, sha256: str | None, source: HubSource, pla
     def said(what: str, hint: str = "") -> ModelError:
         revision = source.revision or "REVISION"
         place = places.hub_file(source.repo, revision, file).parent
-        by_hand = f"or put {file} (sha256 {sha256}) into {place}" if sha256 else "nothing was changed"
-        again = f"run: stem-bridge models pull {name}"
-        return ModelError(f"Cannot fetch {file} of {name}: {what}", hint=f"{hint or again}; {by_hand}", path=place)
+        by_hand = f"Put {file} (sha256 {sha256}) into {place}, or" if sha256 else "Nothing was changed;"
+        again = f"{by_hand} {hint or 'run again'}: stem-bridge models pull {name}"
+        return ModelError(f"Cannot fetch {file} of {name}: {what}.", hint=again, path=place)
 
     host = _host(places)
     try:
@@ -153,13 +153,19 @@ def _translated(name: str, file: str, sha256: str | None, source: HubSource, pla
         raise said(f"{host} did not answer as the hub does (a proxy, or a sign-in page?)") from exc
     except _TRANSPORT_ERROR as exc:
         broke = f"the connection to {host} failed ({type(exc).__name__})"
-        raise said(broke, f"connect to the internet, then run: stem-bridge models pull {name}") from exc
+        raise said(broke, "connect to the internet and run") from exc
     except OSError as exc:
         if exc.errno == errno.ENOSPC:
-            raise NoSpaceError(f"The disk is full: {file} of {name} did not fit", path=places.hub) from exc
+            raise NoSpaceError(
+                f"The disk is full: {file} of {name} did not fit.",
+                hint="Free some space, or set HF_HOME to a folder on another disk.",
+                path=places.hub,
+            ) from exc
         if exc.errno is None:  # huggingface_hub's own check of the length
-            raise said(f"the transfer from {host} broke off", f"run again: stem-bridge models pull {name}") from exc
-        raise said(f"{exc.strerror} ({exc.filename or places.hub})", "check the folder's permissions") from exc
+            raise said(f"the transfer from {host} broke off") from exc
+        raise said(
+            f"{str(exc.strerror).lower()} ({exc.filename or places.hub})", "check that you may write there, and run"
+        ) from exc
 
 
 def _host(places: Places) -> str:

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from bridge.errors import ModelError
 from bridge.models.checks import sha256_of
-from bridge.models.config import MemberConfig, describe, encode
+from bridge.models.config import MemberConfig, describe, encode, unreadable
 
 __all__ = ["LEGACY_SHA256", "convert", "describe_old"]
 
@@ -173,7 +173,7 @@ def describe_old(path: Path) -> MemberConfig:
         with zipfile.ZipFile(path) as archive:
             package, _ = _read_package(archive)
     except OSError as exc:
-        raise ModelError(f"Cannot read the weights {path.name}: {exc.strerror or exc}", path=path) from exc
+        raise unreadable(path, exc) from exc
     except _BROKEN as exc:
         raise _refusal(path, str(exc)) from exc
     return _config(path, package)
@@ -200,7 +200,11 @@ def convert(path_th: Path, out: Path, *, sha256: str | None) -> Path:
             }
             _write(out, metadata, {name: _load(archive, root, one) for name, one in tensors.items()})
     except OSError as exc:
-        raise ModelError(f"Cannot convert {path_th.name}: {exc.strerror or exc}", path=path_th) from exc
+        raise ModelError(
+            f"Cannot convert {path_th.name}: {(exc.strerror or str(exc)).lower()}.",
+            hint=f"Check that it may be read, and {out.parent} written to.",
+            path=path_th,
+        ) from exc
     except _BROKEN as exc:
         raise _refusal(path_th, str(exc)) from exc
     return out
@@ -212,8 +216,8 @@ def _check_sum(path: Path, sha256: str | None) -> None:
     actual = sha256_of(path)
     if not all(actual.startswith(one) for one in expected):
         raise ModelError(
-            f"The checksum of {path.name} is wrong: expected {max(expected, key=len)}, found {actual}",
-            hint="the file is damaged or not the published one; get it again",
+            f"The checksum of {path.name} is wrong: expected {max(expected, key=len)}, found {actual}.",
+            hint="It is damaged or not the published one; get it again.",
             path=path,
         )
 
@@ -319,7 +323,7 @@ def _write(out: Path, metadata: Mapping[str, str], tensors: Mapping[str, npt.NDA
 def _refusal(path: Path, reason: str) -> ModelError:
     reason = "".join(one if one.isprintable() else " " for one in reason[:200])
     return ModelError(
-        f"The checkpoint {path.name} cannot be used: {reason or 'it is damaged'}",
-        hint="only checkpoints of Demucs networks are read; nothing in the file was run",
+        f"The checkpoint {path.name} cannot be used: {reason or 'it is damaged'}.",
+        hint="Only checkpoints of Demucs networks are read; nothing in the file was run.",
         path=path,
     )

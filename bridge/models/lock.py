@@ -18,6 +18,7 @@ from huggingface_hub.utils import WeakFileLock
 
 from bridge.errors import ModelError
 from bridge.models.checks import write_whole
+from bridge.models.config import unreadable
 from bridge.models.model import HubSource, Model
 
 __all__ = ["Pin", "pin_of", "with_pin", "write_pin"]
@@ -78,7 +79,7 @@ def _read(lock: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as exc:
-        raise ModelError(f"Cannot read {lock}: {exc.strerror or exc}", path=lock) from exc
+        raise unreadable(lock, exc) from exc
     except (ValueError, RecursionError) as exc:
         raise _damaged(lock) from exc
     models = whole.get("models") if isinstance(whole, dict) and whole.get("version") == 1 else None
@@ -105,7 +106,7 @@ def _parse_file(entry: object) -> tuple[int, str] | None:
 
 def _damaged(lock: Path) -> ModelError:
     return ModelError(
-        f"The lock file {lock} is damaged",
-        hint="restore it from a backup; or delete it, and the next pull pins what the hub offers then",
+        f"The lock file {lock} is damaged.",
+        hint="Restore it from a backup; or delete it, and the next pull pins what the hub offers then.",
         path=lock,
     )

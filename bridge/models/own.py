@@ -12,9 +12,10 @@ from typing import NoReturn
 
 from bridge.errors import ModelError
 from bridge.models import legacy
-from bridge.models.config import MemberConfig, read_member
+from bridge.models.config import MemberConfig, read_member, unreadable
 from bridge.models.model import FolderSource, Member, Model
 from bridge.strict_yaml import Node, load
+from bridge.words import sentence
 
 __all__ = ["file_of", "read_folder"]
 
@@ -28,7 +29,7 @@ def read_folder(folder: Path) -> Model:
         bag = _bag_file(folder)
         signatures = _signatures(folder) if bag is None else None
     except OSError as exc:
-        raise ModelError(f"Cannot read the folder {folder}: {exc.strerror or exc}", path=folder) from exc
+        raise unreadable(folder, exc) from exc
     node = load(bag.read_bytes(), what="bag", error=ModelError, path=bag) if bag else None
     chosen = _chosen(bag, node) if bag and node else _single(folder, signatures or [])
     members = tuple(_member(folder, signature) for signature in chosen)
@@ -79,7 +80,9 @@ def _single(folder: Path, signatures: list[str]) -> list[str]:
         _refuse(folder, "it holds no weights", "it should hold a .safetensors file, or a .th file of Demucs")
     if len(signatures) > 1:
         listed = ", ".join(f"'{one}'" for one in signatures[:8])
-        _refuse(folder, f"it holds {len(signatures)} networks", f"add a bag file, bag.yaml: models: [{listed}]")
+        _refuse(
+            folder, f"it holds {len(signatures)} networks", f"add a file bag.yaml with the line 'models: [{listed}]'"
+        )
     return signatures
 
 
@@ -91,7 +94,7 @@ def _chosen(bag: Path, node: Node) -> list[str]:
         _refuse_line(bag, node.line_of([unknown[0]]), f"unknown key '{unknown[0]}'", "known: models, weights, segment")
     usable = isinstance(listed, list) and 1 <= len(listed) <= _MAX_MEMBERS
     if not isinstance(listed, list) or not usable or not all(_is_signature(one) for one in listed):
-        _refuse_line(bag, node.line_of(["models"]), "'models' must list signatures", "such as models: ['955717e8']")
+        _refuse_line(bag, node.line_of(["models"]), "'models' must list signatures", "such as 'models: [955717e8]'")
     return listed
 
 
@@ -104,7 +107,7 @@ def _member(folder: Path, signature: str) -> Member:
         file = file_of(folder, signature)
         size = file.stat().st_size if file else None
     except OSError as exc:
-        raise ModelError(f"Cannot read the folder {folder}: {exc.strerror or exc}", path=folder) from exc
+        raise unreadable(folder, exc) from exc
     if file is None:
         _refuse(folder, f"the network '{signature}' is missing", f"put {signature}.safetensors there")
     return Member(signature, file.name, size, None)
@@ -148,8 +151,8 @@ def _is_number(value: object) -> bool:
 
 
 def _refuse(folder: Path, what: str, hint: str) -> NoReturn:
-    raise ModelError(f"The folder {folder} makes no model: {what}", hint=hint, path=folder)
+    raise ModelError(f"The folder {folder} makes no model: {what}.", hint=sentence(hint), path=folder)
 
 
 def _refuse_line(bag: Path, line: int, what: str, hint: str) -> NoReturn:
-    raise ModelError(f"{bag.name}:{line}: {what}", hint=hint, path=bag)
+    raise ModelError(f"{bag.name}:{line}: {what}.", hint=sentence(hint), path=bag)

@@ -21,8 +21,8 @@ from pathlib import Path
 from bridge.errors import ModelError
 from bridge.models.model import FolderSource, HubSource, Member, Model, ShippedSource
 from bridge.models.own import read_folder
-from bridge.near import did_you_mean
 from bridge.resources import shipped
+from bridge.words import did_you_mean
 
 __all__ = ["FolderSource", "HubSource", "Member", "Model", "ShippedSource", "find", "names"]
 
@@ -127,8 +127,8 @@ def find(name: str, folders: Sequence[Path] = ()) -> Model:
         if (folder := _folder(place)) is not None:
             return read_folder(folder)
     guess = did_you_mean(name, _BY_NAME)
-    known = f"models: {', '.join(_BY_NAME)}, or the path of a folder of own weights"
-    raise ModelError(f"There is no model {name[:100]!r}", hint=f"{guess} ({known})" if guess else known)
+    known = f"Models are {', '.join(_BY_NAME)}, or the path of a folder of own weights."
+    raise ModelError(f"There is no model {name[:100]!r}.", hint=f"{guess} {known}".lstrip())
 
 
 def _folder(place: Path) -> Path | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bridge.errors import ModelError
 from bridge.models import legacy
 from bridge.models.checks import Checks, write_whole
-from bridge.models.config import check_fits
+from bridge.models.config import check_fits, unreadable
 from bridge.models.lock import with_pin
 from bridge.models.model import FolderSource, HubSource, Member, Model
 from bridge.models.own import file_of
@@ -93,7 +93,7 @@ def _status(
             path, actual = _converted(path, actual, places, checks, fresh=fresh)
     except OSError as exc:
         place = path or exc.filename or member.file
-        raise ModelError(f"Cannot read the weights {place}: {exc.strerror or exc}", path=path) from exc
+        raise unreadable(Path(place), exc) from exc
     return MemberStatus(member, path, "ready" if right else "wrong", expected, actual)
 
 
@@ -132,16 +132,16 @@ def _converted(path: Path, sha256: str, places: Places, checks: Checks, *, fresh
 def _unusable(model: Model, status: MemberStatus) -> ModelError:
     file, path = status.member.file, status.path
     if not isinstance(model.source, HubSource):
-        again = "put the file back" if isinstance(model.source, FolderSource) else "install Stem Bridge again"
+        again = "Put the file back." if isinstance(model.source, FolderSource) else "Install Stem Bridge again."
     else:
-        again = f"run: stem-bridge models pull {model.name}"
+        again = f"Run: stem-bridge models pull {model.name}"
     if status.state == "wrong":
-        what = f"The checksum of {path} is wrong: expected {status.expected}, found {status.actual}"
+        what = f"The checksum of {path} is wrong: expected {status.expected}, found {status.actual}."
         return ModelError(what, hint=again, path=path)
     place = f" in {path.parent}" if path else ""
-    old = legacy.LEGACY_SHA256.get(status.member.signature, "")
     by_hand = f"sha256 {status.expected}" if status.expected else "no checksum is pinned yet"
-    offline = f"; offline: {status.member.signature}-{old[:8]}.th in a folder of models" if old else ""
-    return ModelError(
-        f"The weights of {model.name} are missing: {file}{place} ({by_hand})", hint=f"{again}{offline}", path=path
-    )
+    what = f"The weights of {model.name} are missing: {file}{place} ({by_hand})."
+    if old := legacy.LEGACY_SHA256.get(status.member.signature):
+        offline = f"put {status.member.signature}-{old[:8]}.th into a folder of models"
+        again = f"Without a network, {offline}; with one, {again[0].lower()}{again[1:]}"
+    return ModelError(what, hint=again, path=path)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bridge.near import did_you_mean
 from bridge.strict_yaml import Node
+from bridge.words import did_you_mean
 
 __all__ = ["Field", "Value", "check", "choice", "entries", "flag", "number", "read", "string"]
 

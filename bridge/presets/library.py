@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bridge.domain.preset import Preset
 from bridge.errors import PresetError
-from bridge.near import did_you_mean
 from bridge.presets.loader import load
 from bridge.presets.schema import schema
 from bridge.resources import shipped
+from bridge.words import did_you_mean, sentence
 
 __all__ = ["Entry", "entries", "find", "schema", "template"]
 
@@ -45,7 +45,7 @@ def find(name_or_path: str, folders: Sequence[Path] = ()) -> Preset:
     if found is None:
         names = sorted(file.stem for file in by_name.values())
         hint = did_you_mean(name_or_path, names) or f"presets are {', '.join(names)}; or give the path of a .yaml file"
-        raise PresetError(f"there is no preset '{name_or_path[:80]}'", hint=hint)
+        raise PresetError(f"There is no preset '{name_or_path[:80]}'.", hint=sentence(hint))
     return load(found)
 
 
@@ -76,7 +76,9 @@ def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
             continue
         except OSError as exc:
             raise PresetError(
-                f"the preset folder {folder} cannot be read", hint="check the folder", path=folder
+                f"The preset folder {folder} cannot be read.",
+                hint="Check that it is a folder you may read.",
+                path=folder,
             ) from exc
         yield from ((file, is_shipped) for file in files if file.suffix.lower() in _ENDINGS and file.is_file())
 

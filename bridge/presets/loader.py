@@ -12,10 +12,10 @@ from bridge import strict_yaml
 from bridge.domain.preset import Bus, Chain, Effect, OutputOptions, Parallel, Preset, Send, StemPreset
 from bridge.domain.stems import complement_name
 from bridge.errors import PresetError
-from bridge.near import did_you_mean
 from bridge.presets.catalog import EFFECTS, REFUSED, STEP_FIELDS
 from bridge.presets.fields import Value, check, choice, entries, flag, number, read, string
 from bridge.strict_yaml import Node
+from bridge.words import did_you_mean
 
 __all__ = ["BUS_FIELDS", "OUTPUT_FIELDS", "PRESET_FIELDS", "SEND_FIELDS", "STEMS", "STEM_FIELDS", "load", "parse"]
 
@@ -69,7 +69,7 @@ def load(path: Path) -> Preset:
             data = file.read(strict_yaml.MAX_BYTES + 1)
     except (OSError, ValueError) as exc:
         reason = (isinstance(exc, OSError) and exc.strerror) or str(exc)
-        raise PresetError(f"the preset {path} cannot be read: {reason}", hint="check the path", path=path) from exc
+        raise PresetError(f"The preset {path} cannot be read: {reason}.", hint="Check the path.", path=path) from exc
     return parse(data, name=path.stem, path=path)
 
 
@@ -183,7 +183,10 @@ def _sends(node: Node | None, buses: Mapping[str, Bus]) -> tuple[Send, ...]:
             if values[key] not in buses:
                 raise _no_bus(entries(child, "a send")[key], str(values[key]), buses)
         if not buses[target].reaper_fx:
-            raise child.fail(f"the send to '{target}' meets no effect", f"give bus '{target}' reaper_fx: [ReaVerbate]")
+            raise child.fail(
+                f"the send to '{target}' meets no effect",
+                f"give bus '{target}' an effect, such as 'reaper_fx: [ReaVerbate]'",
+            )
         sends.append(Send(source, target, float(values.get("level_db", 0.0))))
         _check_loops(child, sends)
     return tuple(sends)
@@ -200,5 +203,5 @@ def _check_loops(node: Node, sends: Sequence[Send]) -> None:
 
 
 def _no_bus(node: Node, name: str, buses: Mapping[str, Bus]) -> Exception:
-    hint = did_you_mean(name, buses) or f"declare it: buses: {{{name}: {{}}}}"
+    hint = did_you_mean(name, buses) or f"declare it with 'buses: {{{name}: {{}}}}'"
     return node.fail(f"there is no bus '{name[:60]}'", hint)

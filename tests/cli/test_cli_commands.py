@@ -44,7 +44,7 @@ def test_a_wrong_command_line_ends_with_2_and_nothing_on_stdout(run: Run, line: 
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ("--preset cleen", "did you mean 'clean'"),
+        ("--preset cleen", "Did you mean 'clean'"),
         ("--model htdemux", "htdemucs"),
         ("--stems vocals,guitar", "drums, bass, other, vocals"),
         ("--two-stems guitar", "drums, bass, other, vocals"),
@@ -113,7 +113,7 @@ def test_checking_goes_on_after_a_broken_preset_and_ends_with_2(run: Run, tmp_pa
     ended = run("presets", "check", broken, "clean")
     assert ended.code == 2
     assert f"{broken}:3:" in ended.err
-    assert "did you mean 'pan'?" in ended.err
+    assert "Did you mean 'pan'?" in ended.err
     assert ended.out.startswith("clean: ok")
 
 

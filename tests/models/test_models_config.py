@@ -122,7 +122,7 @@ def test_a_file_that_is_not_safetensors_is_refused(tmp_path: Path, data: bytes) 
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="Cannot read the weights gone"):
+    with pytest.raises(ModelError, match=r"Cannot read .*gone\.safetensors: no such file"):
         read_member(tmp_path / "gone.safetensors")
 
 

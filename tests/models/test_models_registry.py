@@ -75,7 +75,7 @@ def test_the_bundled_model_is_there_right_and_marked_as_trial(places: Places) ->
 def test_a_typing_error_gets_a_guess(name: str) -> None:
     with pytest.raises(ModelError, match="There is no model") as caught:
         registry.find(name)
-    assert "did you mean 'htdemucs" in caught.value.hint
+    assert "Did you mean 'htdemucs" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["", " ", "\0", "~nobody-has-this-name/x", "x" * 5000, "a\nb", "/", "."])
@@ -155,7 +155,7 @@ def test_a_network_that_went_away_is_missing(folder: Path, places: Places) -> No
     (folder / "mine.safetensors").unlink()
     with pytest.raises(ModelError, match=r"mine.safetensors in .*Eigene Gewichte") as caught:
         locate(model, places=places)
-    assert caught.value.hint == "put the file back"
+    assert caught.value.hint == "Put the file back."
 
 
 def test_our_folders_follow_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

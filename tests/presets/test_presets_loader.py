@@ -94,7 +94,7 @@ def step(text: str) -> str:
         ("version: 1\nbuses:\n  A: {color: #d1495b\n  }", 3, "empty", "quotes"),
         ("version: 1\nbuses:\n  A: {color: red}", 3, "'red'", ""),
         ("version: 1\nbuses:\n  A: {}\n  a: {}", 4, "differ only in case", ""),
-        ("version: 1\nbuses: {A: {}}\nsends:\n  - {from: A, to: B}", 4, "no bus 'B'", "declare"),
+        ("version: 1\nbuses: {A: {}}\nsends:\n  - {from: A, to: B}", 4, "no bus 'B'", "Declare"),
         ("version: 1\nbuses: {A: {}, B: {}}\nsends:\n  - {from: A, to: B}", 4, "no effect", "reaper_fx"),
         ("version: 1\nbuses: {A: {reaper_fx: [R]}}\nsends:\n  - {from: A, to: A}", 4, "loop", ""),
         ("version: 1\nbuses: {A: {reaper_fx: ReaComp}}", 2, "must be a list", "- "),

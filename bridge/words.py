@@ -1,0 +1,24 @@
+"""Words for people: whole sentences, and what a mistyped name was meant to be."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "sentence"]
+
+_COMMAND_AT_THE_END = re.compile(r": stem-bridge [^.]*$")
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Ask about the choice most like `word`, ignoring case: "Did you mean 'Compressor'?", or "" when none is near."""
+    names = {name.casefold(): name for name in choices}
+    near = difflib.get_close_matches(word.casefold()[:100], names, n=1, cutoff=0.6)
+    return f"Did you mean '{names[near[0]]}'?" if near else ""
+
+
+def sentence(text: str) -> str:
+    """Begin with a capital and end with a full stop; nothing follows a command at the end, so that it can be copied."""
+    whole = text[:1].upper() + text[1:]
+    return whole if whole.endswith((".", "?", "!")) or _COMMAND_AT_THE_END.search(whole) else f"{whole}."
