@@ -80,20 +80,23 @@ def run_jobs(jobs: Sequence[Job], feedback: Feedback) -> list[Drop]:
     Returns the drops that were made. Raises SetupError at once: no other job would fare better.
     """
     from bridge.delivery.publish import publish
-    from bridge.delivery.stage import discard_stage
+    from bridge.delivery.stage import discard_stage, hold_stage, sweep
     from bridge.worker.client import Worker
 
+    for outbox in dict.fromkeys(job.outbox for job in jobs):
+        sweep(outbox)
     drops = []
     with Worker() as worker:
         for number, job in enumerate(jobs, 1):
             feedback.start(job.render, number, len(jobs))
             try:
-                staged = worker.run(job, feedback.report)
-                try:
-                    drop = publish(staged)
-                except BaseException:
-                    discard_stage(job.outbox, job.id)
-                    raise
+                with hold_stage(job.outbox, job.id):
+                    staged = worker.run(job, feedback.report)
+                    try:
+                        drop = publish(staged)
+                    except BaseException:
+                        discard_stage(job.outbox, job.id)
+                        raise
             except (RenderError, RetryError) as exc:
                 feedback.failed(job.render, exc)
             else:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
+from bridge.delivery import lockfile
 from bridge.delivery.durable import fsync_folder, fsync_tree, remove_tree
 from bridge.disk import disk_errors
 from bridge.domain.drop import STAGING
 from bridge.errors import DestinationError, NoSpaceError
 from bridge.units import format_bytes
 
-__all__ = ["Stage", "discard_stage", "open_stage", "sweep"]
+__all__ = ["Stage", "discard_stage", "hold_stage", "open_stage", "sweep"]
 
+_T = TypeVar("_T")
 _JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,39}")
 _FOLDER = "drop"
 _WORK = "work"
+_LOCK = ".lock"
 _MAKING_ATTEMPTS = 20
 _MAKING_PAUSE_SECONDS = 0.01
 _JUST_GOING = (FileNotFoundError, FileExistsError, PermissionError)
@@ -82,22 +87,55 @@ def open_stage(outbox: Path, job_id: str) -> Iterator[Stage]:
         _remove(place)
 
 
+@contextmanager
+def hold_stage(outbox: Path, job_id: str) -> Iterator[None]:
+    """Hold `outbox/.staging/<job_id>.lock` while somebody wants what the job stages: no `sweep` then takes it away.
+
+    Makes the outbox where it is missing. Raises DestinationError and NoSpaceError as `open_stage` does.
+    """
+    path = _lock_of(_place(outbox, job_id))
+    lock = _in_staging(outbox, lambda: _held(path))
+    try:
+        yield
+    finally:
+        lock.remove()
+        _remove_if_empty(path.parent)
+
+
 def discard_stage(outbox: Path, job_id: str) -> None:
     """Remove what one job staged, finished or not; quiet when there is nothing. `sweep` gets what is held open."""
     _remove(_place(outbox, job_id))
 
 
-def sweep(outbox: Path, *, alive: Callable[[str], bool]) -> None:
-    """Remove what jobs of the past left in `outbox/.staging`: folders named like a job that is not `alive(job_id)`."""
+def sweep(outbox: Path) -> None:
+    """Remove what jobs of this computer left in `outbox/.staging` when it, or their process, ended without warning.
+
+    A job that a living process holds is left alone, and so is everything that has no lock file. Quiet when the disk
+    refuses: whoever stages next tells.
+    """
     staging = outbox / STAGING
     if not _is_folder(staging):
         return
-    with disk_errors("look at", staging):
-        found = [entry for entry in staging.iterdir() if _JOB_ID.fullmatch(entry.name) and _is_folder(entry)]
-    for place in found:
-        if not alive(place.name):
-            _remove(place)
+    with suppress(OSError):
+        for path in list(staging.iterdir()):
+            if path.suffix == _LOCK and _JOB_ID.fullmatch(path.stem):
+                _sweep(path)
     _remove_if_empty(staging)
+
+
+def _sweep(path: Path) -> None:
+    try:
+        lock = lockfile.take(path)
+    except OSError:
+        # Gone meanwhile, or nothing of ours.
+        return
+    if lock is None:
+        return
+    place = path.with_suffix("")
+    if lock.is_of_this_computer() and (not os.path.lexists(place) or remove_tree(place)):
+        lock.remove()
+    else:
+        lock.close()
 
 
 def _place(outbox: Path, job_id: str) -> Path:
@@ -106,23 +144,46 @@ def _place(outbox: Path, job_id: str) -> Path:
     return outbox / STAGING / job_id
 
 
+def _lock_of(place: Path) -> Path:
+    return place.with_name(place.name + _LOCK)
+
+
+def _held(path: Path) -> lockfile.LockFile:
+    lock = lockfile.make(path)
+    if lock is None:
+        # A sweep looks at it; that takes moments.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    return lock
+
+
 def _make(outbox: Path, place: Path) -> Stage:
-    staging = place.parent
+    def make() -> Stage:
+        try:
+            if os.path.lexists(place):
+                remove_tree(place)
+            stage = Stage(outbox, place)
+            for folder in (place, stage.folder, stage.work):
+                folder.mkdir()
+        except OSError:
+            _remove(place)
+            raise
+        return stage
+
+    return _in_staging(outbox, make)
+
+
+def _in_staging(outbox: Path, make: Callable[[], _T]) -> _T:
+    """Make something in the staging folder, which another job that ends may take away meanwhile, since it is empty."""
+    staging = outbox / STAGING
     with disk_errors("write to", outbox):
         outbox.mkdir(parents=True, exist_ok=True)
-        # Another job that ends takes the empty staging folder away, perhaps between the two lines that make ours.
         for attempt in range(_MAKING_ATTEMPTS):
             try:
                 staging.mkdir(exist_ok=True)
                 _check_is_ours(outbox, staging)
-                if os.path.lexists(place):
-                    remove_tree(place)
-                stage = Stage(outbox, place)
-                for folder in (place, stage.folder, stage.work):
-                    folder.mkdir()
-                return stage
+                return make()
             except OSError as exc:
-                _remove(place)
+                _remove_if_empty(staging)
                 if attempt + 1 == _MAKING_ATTEMPTS or not isinstance(exc, _JUST_GOING):
                     raise
                 time.sleep(_MAKING_PAUSE_SECONDS)
@@ -148,6 +209,10 @@ def _remove(place: Path) -> None:
         return
     if os.path.lexists(place):
         remove_tree(place)
+    # The lock of a process that is gone keeps nothing any more.
+    with suppress(OSError):
+        if (lock := lockfile.take(_lock_of(place))) is not None:
+            lock.remove()
     _remove_if_empty(place.parent)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.delivery.durable import remove_tree
-from bridge.delivery.stage import discard_stage, open_stage, sweep
+from bridge.delivery.stage import discard_stage, hold_stage, open_stage, sweep
 from bridge.errors import DestinationError, NoSpaceError
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
@@ -110,7 +111,7 @@ def test_a_staging_folder_that_leads_elsewhere_is_refused_and_nothing_there_is_t
     with pytest.raises(DestinationError):
         work_in(outbox, "job-1")
     discard_stage(outbox, "job-1")
-    sweep(outbox, alive=lambda _: False)
+    sweep(outbox)
     assert tree(elsewhere) == {"job-1", "job-1/precious"}
 
 
@@ -150,21 +151,90 @@ def test_a_stage_whose_files_vanished_cannot_be_finished(tmp_path: Path) -> None
     assert tree(tmp_path) == set()
 
 
-def test_sweep_removes_dead_jobs_and_nothing_else(tmp_path: Path) -> None:
-    sweep(tmp_path / "no outbox", alive=lambda _: False)
+HOLD = """
+import sys
+from pathlib import Path
+from bridge.delivery.stage import hold_stage, open_stage
+with hold_stage(Path(sys.argv[1]), "other"), open_stage(Path(sys.argv[1]), "other") as stage:
+    (stage.work / "half.wav").write_bytes(b"sound")
+    print("holds", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(outbox: Path) -> subprocess.Popen[bytes]:
+    """Another process that stages, until its stdin is closed."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(outbox)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == b"holds"
+    return process
+
+
+def test_what_a_living_process_holds_is_not_swept_and_what_a_killed_one_left_is(tmp_path: Path) -> None:
+    with holder(tmp_path) as process:
+        with hold_stage(tmp_path, "mine"):
+            work_in(tmp_path, "mine")
+            sweep(tmp_path)
+            names = {path.name for path in (tmp_path / ".staging").iterdir()}
+            assert names == {"other", "other.lock", "mine", "mine.lock"}
+            discard_stage(tmp_path, "mine")
+        process.kill()
+    assert (tmp_path / ".staging" / "other" / "work" / "half.wav").exists()
+    sweep(tmp_path)
+    assert tree(tmp_path) == set()
+
+
+def test_a_holder_that_ends_takes_its_lock_along(tmp_path: Path) -> None:
+    with holder(tmp_path) as process:
+        process.communicate()
+    assert tree(tmp_path) == set()
+
+
+def test_who_discards_what_a_killed_process_staged_takes_its_lock_too(tmp_path: Path) -> None:
+    with holder(tmp_path) as process:
+        process.kill()
+    discard_stage(tmp_path, "other")
+    assert tree(tmp_path) == set()
+
+
+def test_sweep_takes_nothing_without_a_lock_file_nor_with_that_of_another_computer(tmp_path: Path) -> None:
+    sweep(tmp_path / "no outbox")
     staging = tmp_path / ".staging"
-    for name in ("dead", "alive", "not ours", ".hidden"):
+    for name in ("abroad", "unlocked", "not ours", ".hidden"):
         (staging / name / "drop").mkdir(parents=True)
-    (staging / "file").write_bytes(b"")
+    (staging / "abroad.lock").write_text("another computer", encoding="utf-8")
+    (staging / "not ours.lock").write_text("", encoding="utf-8")
+    (staging / "folder.lock").mkdir()
     (tmp_path / "song").mkdir()
-    sweep(tmp_path, alive=lambda job_id: job_id == "alive")
-    assert {path.name for path in staging.iterdir()} == {"alive", "not ours", ".hidden", "file"}
-    assert (tmp_path / "song").is_dir()
+    before = tree(tmp_path)
+    sweep(tmp_path)
+    assert tree(tmp_path) == before
 
 
-def test_sweep_takes_an_empty_staging_folder_away(tmp_path: Path) -> None:
-    (tmp_path / ".staging" / "dead" / "work").mkdir(parents=True)
-    sweep(tmp_path, alive=lambda _: False)
+def test_a_stage_is_held_while_others_sweep_and_come_and_go(tmp_path: Path) -> None:
+    start, stop = threading.Barrier(4), threading.Event()
+
+    def hold_and_go(worker: int) -> None:
+        start.wait()
+        for round_ in range(100):
+            job_id = f"job-{worker}-{round_}"
+            with hold_stage(tmp_path, job_id):
+                folder = work_in(tmp_path, job_id)
+                assert (folder / "stems" / "a.wav").exists()
+                discard_stage(tmp_path, job_id)
+
+    def keep_sweeping() -> None:
+        start.wait()
+        while not stop.is_set():
+            sweep(tmp_path)
+
+    with ThreadPoolExecutor(4) as pool:
+        sweeping = pool.submit(keep_sweeping)
+        try:
+            list(pool.map(hold_and_go, range(3)))
+        finally:
+            stop.set()
+        sweeping.result()
     assert tree(tmp_path) == set()
 
 
