@@ -6,9 +6,12 @@ that `--help` answers at once.
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
@@ -42,10 +45,27 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
     output.prepare_streams()
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="stem-bridge")
+        with _ends_are_interrupts():
+            app(args=None if arguments is None else list(arguments), prog_name="stem-bridge")
     except BridgeError as exc:
         output.error(exc)
         sys.exit(2 if isinstance(exc, SetupError) else 1)
+
+
+@contextmanager
+def _ends_are_interrupts() -> Iterator[None]:
+    """Let SIGTERM, and a terminal that closes, cancel as Ctrl-C does; a signal that is ignored (nohup) stays so."""
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _version(wanted: bool) -> None:

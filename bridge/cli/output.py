@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import os
@@ -10,13 +11,17 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigError
 
 __all__ = ["be_verbose", "error", "event", "one_line", "prepare_streams", "result", "say", "shell", "table"]
 
 _verbosity = 0
+_ODD = "bridge.odd"
+"""Name of our way to print what an encoding lacks."""
 
 
 def be_verbose(level: int) -> int:
@@ -27,25 +32,53 @@ def be_verbose(level: int) -> int:
 
 
 def prepare_streams() -> None:
-    """Make file names with any bytes printable, whatever the terminal's encoding."""
-    for stream, errors in ((sys.stdout, "backslashreplace" if os.name == "nt" else "surrogateescape"),):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=errors)
+    """Make every name printable whatever the terminal's encoding, and printing harmless where a stream is closed."""
+    codecs.register_error(_ODD, _odd_characters)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, _nowhere())
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_ODD if name == "stdout" else "backslashreplace")
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _odd_characters(exc: UnicodeError) -> tuple[bytes | str, int]:
+    """Give the bytes of a name that are no text as they are, so that programs find the file; spell out the rest."""
+    assert isinstance(exc, UnicodeEncodeError)
+    character = exc.object[exc.start]
+    if "\udc80" <= character <= "\udcff" and os.name != "nt":
+        return bytes([ord(character) - 0xDC00]), exc.start + 1
+    return character.encode("ascii", "backslashreplace"), exc.start + 1
 
 
 def result(text: str) -> None:
-    """Print a result to stdout."""
-    print(text, flush=True)
+    """Print a result to stdout; raises ConfigError when it cannot be written, BrokenPipeError when nobody reads."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        # What could not be written would be tried again at every line, and at the end.
+        sys.stdout = _nowhere()
+        raise ConfigError(
+            f"Cannot write to stdout: {(exc.strerror or str(exc)).lower()}.",
+            hint="Send the output elsewhere, or free some space there.",
+        ) from exc
 
 
 def say(text: str) -> None:
-    """Print a message to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a message to stderr; where nobody can hear it, the work goes on."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def event(kind: str, /, **fields: object) -> None:
-    """Print one event as a line of JSON to stdout."""
-    print(json.dumps({"event": kind, **_finite(fields)}, ensure_ascii=True, allow_nan=False, default=str), flush=True)
+    """Print one event as a line of JSON to stdout; raises as `result` does."""
+    result(json.dumps({"event": kind, **_finite(fields)}, ensure_ascii=True, allow_nan=False, default=str))
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:

@@ -39,7 +39,7 @@ class Feedback:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is KeyboardInterrupt:
-            self.say("Interrupted. The render under way left nothing behind.")
+            self.say("Interrupted. Drops that were delivered stay; of the render under way nothing is left.")
 
     def start(self, render: Path, number: int, of: int) -> None:
         """A render is begun, the `number`-th `of` all."""

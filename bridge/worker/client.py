@@ -57,8 +57,8 @@ class Worker:
     def run(self, job: Job, report: Report) -> Staged:
         """Run one job to its end and return the complete staging folder.
 
-        Raises the BridgeError that the job raised, or RenderError when the worker died. On KeyboardInterrupt the job is
-        cancelled and its staging removed before the interrupt goes on.
+        Raises the BridgeError that the job raised, or RenderError when the worker died. On KeyboardInterrupt, and when
+        `report` raises, the job is cancelled and its staging removed before that goes on.
         """
         self._start()
         self._send(protocol.encode_job(job))
@@ -140,7 +140,12 @@ class Worker:
             if message is None:
                 raise self._died(job)
             if message["is"] == "event":
-                report(protocol.decode_event(message))
+                try:
+                    report(protocol.decode_event(message))
+                except Exception:
+                    # Whoever listened is gone (a closed pipe, a full disk): nobody would get the drop.
+                    self._cancel(job)
+                    raise
             elif message["is"] == "staged":
                 return protocol.decode_staged(message)
             elif message["is"] == "failed":

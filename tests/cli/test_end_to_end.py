@@ -70,7 +70,8 @@ def test_a_preset_is_put_on_a_drop_or_on_the_render_it_came_from(run: Run, song:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a test cannot press Ctrl-C for one process on Windows")
-def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ctrl_c_and_being_ended_end_with_130_and_leave_nothing(tmp_path: Path, name: str) -> None:
     render = tmp_path / "long.wav"
     write_song(render, seconds=30.0)
     command = [sys.executable, "-m", "bridge", "process", str(render), *MINI, "--overlap", "0.9", "--json"]
@@ -80,7 +81,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
         event = json.loads(line)
         if event["event"] == "progress" and event["stage"] == "separate":
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err

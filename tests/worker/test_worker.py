@@ -109,13 +109,16 @@ def test_jobs_in_a_row_share_one_worker_and_a_bad_render_costs_only_itself(rende
     assert not (render.parent / "outbox" / ".staging").exists()
 
 
-def test_an_interrupt_takes_the_job_back_and_the_worker_goes_on(render: Path) -> None:
+@pytest.mark.parametrize("why", [KeyboardInterrupt, BrokenPipeError])
+def test_an_interrupt_or_a_listener_that_is_gone_takes_the_job_back_and_the_worker_goes_on(
+    render: Path, why: type[BaseException]
+) -> None:
     def interrupt(event: Event) -> None:
         if isinstance(event, StageStarted) and event.stage == "separate":
-            raise KeyboardInterrupt
+            raise why
 
     with Worker() as worker:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(why):
             worker.run(job_for(render, 1), interrupt)
         assert not list((render.parent / "outbox").iterdir())
         assert publish(worker.run(job_for(render, 2), lambda _: None)).folder.is_dir()
