@@ -16,6 +16,9 @@ from bridge.separation.overlap import Grid, Lane, Window
 __all__ = ["Forward", "Normaliser", "estimate_stream", "find_normaliser"]
 
 
+_LEAST_SCALE = 2.0**-120
+
+
 class Forward(Protocol):
     """The network of one model, bag or single, for the stems that are wanted."""
 
@@ -36,11 +39,11 @@ def find_normaliser(mean: float, std: float, peak: float) -> Normaliser:
     """Quantise a render's statistics, so that a small edit elsewhere in the song leaves every segment's input alone.
 
     The scale is the standard deviation of the channel mean rounded to a quarter octave, but never below 1/32 of the
-    peak (side-only signals, single frames). The mean is 0 unless it exceeds 1/32 of the scale; then it is rounded to
-    1/64 of the scale. It reaches the network only: DC comes back through the residual, never into a stem.
+    peak (side-only signals, single frames) nor 2^-120, where float32 would run out. The mean is 0 unless it exceeds
+    1/32 of the scale; then it is rounded to 1/64 of the scale. It reaches the network only: DC comes back through the
+    residual, never into a stem.
     """
-    floor = max(std, peak / 32)
-    scale = float(2.0 ** (round(4 * np.log2(floor)) / 4)) if floor > 0 else 1.0
+    scale = float(2.0 ** (round(4 * np.log2(max(std, peak / 32, _LEAST_SCALE))) / 4)) if peak > 0 else 1.0
     return Normaliser(round(64 * mean / scale) / 64 * scale if abs(mean) > scale / 32 else 0.0, scale)
 
 
