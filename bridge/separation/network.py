@@ -13,6 +13,7 @@ from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch.overrides import TorchFunctionMode
 
 from bridge.domain.stems import FloatArray
 from bridge.errors import ModelError
@@ -31,15 +32,30 @@ _CLASSES: dict[str, type[torch.nn.Module]] = {
 _TRANSFORMERS = {"demucs.htdemucs.HTDemucs"}
 """Networks that only run at their training length."""
 
+_INITIAL_ONLY = {"rescale": 0, "emb_smooth": False}
+"""Arguments that only shape initial weights, at a cost."""
+
 _Share = tuple[Callable[[torch.Tensor], torch.Tensor], dict[int, float]]
 """A member narrowed to the stems it has a say in, and the weight of each by its place in the result."""
+
+
+class _NoInitialWeights(TorchFunctionMode):
+    """Spares new networks their random weights while inside: drawing them takes longer than loading the real ones."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func.__name__.endswith(("uniform_", "normal_")):
+            return None
+        return func(*args, **(kwargs or {}))
 
 
 def build_member(config: MemberConfig, tensors: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
     """Build one network from its stored arguments and weights; raises ModelError when they do not fit together."""
     try:
-        member = _CLASSES[config.klass](*config.args, **config.kwargs)
-        member.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+        with _NoInitialWeights():
+            member = _CLASSES[config.klass](*config.args, **{**config.kwargs, **_INITIAL_ONLY})
+        member.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     except (KeyError, TypeError, ValueError, AssertionError, RuntimeError) as exc:
         reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
         raise ModelError(
