@@ -28,16 +28,15 @@ def fsync_file(path: Path) -> None:
 
 def fsync_folder(path: Path) -> None:
     """Wait until a folder's entries are on the disk; nothing is done where there is no such call."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        _fsync(descriptor)
-    except OSError as exc:
-        if exc.errno not in _CANNOT_SYNC:
-            raise
-    finally:
-        os.close(descriptor)
+    if sys.platform != "win32":
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _fsync(descriptor)
+        except OSError as exc:
+            if exc.errno not in _CANNOT_SYNC:
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def fsync_tree(folder: Path) -> None:
@@ -59,8 +58,8 @@ def _fsync(descriptor: int) -> None:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
         except OSError:
             os.fsync(descriptor)
-        return
-    os.fsync(descriptor)
+    else:
+        os.fsync(descriptor)
 
 
 def remove_tree(folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> bool:

@@ -42,11 +42,11 @@ class LockFile:
             os.close(self._descriptor)
             with suppress(OSError):
                 self._path.unlink()
-            return
-        # While it is held, so that nobody else gets a file that is about to go.
-        with suppress(OSError):
-            self._path.unlink()
-        os.close(self._descriptor)
+        else:
+            # While it is held, so that nobody else gets a file that is about to go.
+            with suppress(OSError):
+                self._path.unlink()
+            os.close(self._descriptor)
 
 
 def make(path: Path) -> LockFile | None:

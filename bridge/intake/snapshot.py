@@ -153,16 +153,14 @@ def _drain(source: int, target: int | None, copy: Path, size: int) -> tuple[str,
 
 
 def _reflink(source: int, target: int) -> bool:
-    if sys.platform != "linux":
-        return False
-    import fcntl
+    if sys.platform == "linux":
+        import fcntl
 
-    try:
-        fcntl.ioctl(target, _FICLONE, source)
-    except OSError:
-        # Another file system, or one that cannot: it is copied.
-        return False
-    return True
+        # Another file system, or one that cannot, raises: it is copied.
+        with suppress(OSError):
+            fcntl.ioctl(target, _FICLONE, source)
+            return True
+    return False
 
 
 def _require_space(copy: Path, size: int) -> None:
