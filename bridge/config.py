@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from platformdirs import user_config_path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from bridge import strict_yaml
 from bridge.domain.job import SeparationOptions
@@ -44,10 +45,13 @@ def _words(value: object) -> object:
 
 
 def _stem_words(value: object) -> object:
-    return () if value == "all" else _words(value)
+    words = () if value == "all" else _words(value)
+    if words == [] and isinstance(value, str):
+        # An empty variable of the user's shell is a slip, not the wish for all.
+        raise PydanticCustomError("no_stems", "'all', or names with commas between them")
+    return words
 
 
-Count = Annotated[int, Field(strict=True, ge=0)]
 Folder = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser() if isinstance(value, str) else value)]
 Folders = Annotated[tuple[Folder, ...], BeforeValidator(_words)]
 
@@ -84,8 +88,8 @@ class Separation(_Part):
     """Deliver this stem and the rest of the mix, and nothing else."""
     residual: Literal["other", "stem", "share", "drop"] = "other"
     """Where mix - sum(stems) goes: into `other`, a stem of its own, a share for each, or nowhere."""
-    threads: Count = 0
-    """CPU threads; 0 = all cores."""
+    threads: Annotated[int, Field(strict=True, ge=0, le=256)] = 0
+    """CPU threads; 0 = all cores; 0..256."""
     batch: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     """Segments computed at once; more needs more memory; 1..64."""
 
@@ -199,7 +203,7 @@ class _Layers:
 
     def add_file(self, path: Path) -> None:
         try:
-            text = path.read_bytes()
+            text = strict_yaml.read_bytes(path)
         except OSError as exc:
             raise ConfigError(
                 f"Settings file {path} cannot be read: {exc.strerror or exc}.",

@@ -19,7 +19,7 @@ import yaml
 from bridge.errors import BridgeError
 from bridge.words import sentence
 
-__all__ = ["MAX_BYTES", "Node", "Scalar", "Source", "load"]
+__all__ = ["MAX_BYTES", "Node", "Scalar", "Source", "load", "read_bytes"]
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
@@ -88,6 +88,12 @@ class Node:
         return None
 
 
+def read_bytes(path: Path) -> bytes:
+    """Read a file, or as much of an endless one as shows `load` that it is too large. Raises OSError, ValueError."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
 def load(text: str | bytes, *, what: str, error: type[BridgeError], path: Path | None = None) -> Node:
     """Read one YAML document; an empty text gives a Node of None.
 
@@ -118,7 +124,9 @@ class _Reader:
     def _decode(self, text: str | bytes) -> str:
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         if len(data) > MAX_BYTES:
-            raise self.fail(1, f"{len(data)} bytes is too large", f"keep it below {MAX_BYTES // 1024} KiB")
+            raise self.fail(
+                1, f"more than {MAX_BYTES // 1024} KiB is too large", "name another file, or make it shorter"
+            )
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as exc:

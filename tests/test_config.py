@@ -156,3 +156,8 @@ def test_no_text_makes_anything_but_settings_or_a_config_error(
     file.write_text(text, encoding="utf-8", errors="surrogatepass")
     with suppress(ConfigError):
         assert config.load(file, environment={}).file == file
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no endless file on this system")
+def test_an_endless_file_is_read_no_further_than_shows_that_it_is_too_large() -> None:
+    assert "more than 64 KiB is too large" in fault(Path("/dev/zero")).message

@@ -20,7 +20,9 @@ __all__ = ["apply", "drop_of"]
 
 def apply(
     preset: Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or the path of its file.")],
-    source: Annotated[Path, typer.Argument(metavar="DROP|RENDER", help="A drop, or a render that has one.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="DROP|RENDER", parser=options.path, help="A drop, or a render that has one.")
+    ],
     outbox: options.Outbox = None,
     format: options.Format = None,  # noqa: A002 - the setting's name
     subtype: options.Subtype = None,
@@ -69,7 +71,7 @@ def _job(planner: Planner, source: Path) -> Job:
 def drop_of(render: Path, outbox: Path) -> Path:
     """Return the drop in `outbox` that was made from this very file; raises ReadError, ConfigError.
 
-    Where several were, one made under this very path comes first, then the newest.
+    Where several were, one made under this very path comes first, then the one with most stems, then the newest.
     """
     from bridge.delivery.manifest import read, sha256_of
     from bridge.domain.drop import MANIFEST
@@ -89,7 +91,8 @@ def drop_of(render: Path, outbox: Path) -> Path:
             # Somebody else's drop.json, or a damaged one: not the drop that is looked for.
             continue
         if manifest.render.sha256 == sha256:
-            made.append((manifest.render.path == str(render), manifest.created, folder))
+            stems = len({file.stem for file in manifest.files})
+            made.append((manifest.render.path == str(render), stems, manifest.created, folder))
     if not made:
         raise ConfigError(
             f"No drop of {render.name} is in {outbox}.",

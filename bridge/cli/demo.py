@@ -22,9 +22,9 @@ _MODEL = "htdemucs_mini"
 
 
 def demo(
-    into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the song and its drop go.")] = Path(
-        "stem-bridge-demo"
-    ),
+    into: Annotated[
+        Path, typer.Option(metavar="FOLDER", parser=options.path, help="Where the song and its drop go.")
+    ] = Path("stem-bridge-demo"),
     preset: Annotated[str, typer.Option("--preset", "-p", metavar="NAME|FILE", help="A preset.")] = "mix-ready",
     verbose: options.Verbose = 0,
 ) -> None:

@@ -13,8 +13,12 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    estimates: Annotated[Path, typer.Argument(help="A drop, or a folder with one file a stem.")],
-    references: Annotated[Path, typer.Argument(help="A folder with the true stems.")],
+    estimates: Annotated[
+        Path, typer.Argument(metavar="ESTIMATES", parser=options.path, help="A drop, or a folder with one file a stem.")
+    ],
+    references: Annotated[
+        Path, typer.Argument(metavar="REFERENCES", parser=options.path, help="A folder with the true stems.")
+    ],
     json: options.Json = False,
     verbose: options.Verbose = 0,
 ) -> None:

@@ -17,7 +17,9 @@ __all__ = ["init", "template"]
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where inbox and outbox go.")] = Path("~/StemBridge"),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", parser=options.path, help="Where inbox and outbox go.")
+    ] = Path("~/StemBridge"),
     config: options.Config = None,
 ) -> None:
     """Write commented settings, make an inbox and an outbox."""

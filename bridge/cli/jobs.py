@@ -44,8 +44,10 @@ class Planner:
         from bridge.presets.library import find
 
         inbox = self.settings.inbox_of(render)
-        preset = find(self.preset or (inbox.preset if inbox else "clean"), self.settings.presets.folders)
-        model = self.model or (inbox.model if inbox else "htdemucs")
+        # An empty name is a name that is not there, not one that was left out.
+        wanted = self.preset if self.preset is not None else inbox.preset if inbox else "clean"
+        preset = find(wanted, self.settings.presets.folders)
+        model = self.model if self.model is not None else inbox.model if inbox else "htdemucs"
         separation = self.settings.separation.options(model)
         if stems_from is None:
             self._check_model(model)

@@ -10,10 +10,20 @@ import typer
 from bridge.cli import output
 
 __all__ = ["Config", "Device", "Format", "Json", "Model", "Outbox", "Overlap", "Preset", "Residual", "Shifts", "Stems"]
-__all__ += ["Subtype", "Threads", "TwoStems", "Verbose"]
+__all__ += ["Subtype", "Threads", "TwoStems", "Verbose", "path"]
+
+
+def path(text: str) -> Path:
+    """Take a path as it is: whether it can be used is told by whoever uses it, in our words and for it alone."""
+    if not text:
+        # Path("") is the current folder: nobody means that by an empty variable.
+        raise typer.BadParameter("the path is empty")
+    return Path(text)
+
 
 Config = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="Settings file; else STEM_BRIDGE_CONFIG, else yours.")
+    Path | None,
+    typer.Option("--config", metavar="FILE", parser=path, help="Settings file; else STEM_BRIDGE_CONFIG, else yours."),
 ]
 Preset = Annotated[
     str | None, typer.Option("--preset", "-p", metavar="NAME|FILE", help="What to do with the stems. Default: clean.")
@@ -27,10 +37,11 @@ Outbox = Annotated[
         "--outbox",
         "-o",
         metavar="FOLDER",
+        parser=path,
         help="Where drops appear. Default: the outbox of your settings, else 'Stem Bridge' beside the render.",
     ),
 ]
-Stems = Annotated[str | None, typer.Option("--stems", metavar="A,B", help="Only these stems.")]
+Stems = Annotated[str | None, typer.Option("--stems", metavar="A,B", help="Only these stems; all = every one.")]
 TwoStems = Annotated[
     str | None, typer.Option("--two-stems", metavar="STEM", help="This stem and the rest of the mix, nothing else.")
 ]

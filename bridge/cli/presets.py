@@ -83,7 +83,7 @@ def schema() -> None:
 
 @app.command()
 def new(
-    file: Annotated[Path, typer.Argument(help="Where to write it: NAME.yaml.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", parser=options.path, help="Where to write it: NAME.yaml.")],
 ) -> None:
     """Write a commented preset to begin with."""
     from bridge.presets.library import template

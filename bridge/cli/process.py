@@ -14,7 +14,9 @@ __all__ = ["process"]
 
 
 def process(
-    renders: Annotated[list[Path], typer.Argument(metavar="RENDER", help="Sound files, or folders of them.")],
+    renders: Annotated[
+        list[Path], typer.Argument(metavar="RENDER", parser=options.path, help="Sound files, or folders of them.")
+    ],
     preset: options.Preset = None,
     model: options.Model = None,
     outbox: options.Outbox = None,

@@ -8,7 +8,8 @@ from typing import Literal
 
 __all__ = ["Event", "Notice", "Progress", "Report", "Stage", "StageStarted"]
 
-Stage = Literal["read", "separate", "effects", "write", "check"]
+Stage = Literal["read", "separate", "copy", "effects", "write", "check"]
+"""`copy`: the dry stems come from a drop instead of a separation."""
 
 
 @dataclass(frozen=True)

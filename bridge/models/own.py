@@ -14,7 +14,7 @@ from bridge.errors import ModelError
 from bridge.models import legacy
 from bridge.models.config import MemberConfig, read_member, unreadable
 from bridge.models.model import FolderSource, Member, Model
-from bridge.strict_yaml import Node, load
+from bridge.strict_yaml import Node, load, read_bytes
 from bridge.words import sentence
 
 __all__ = ["file_of", "read_folder"]
@@ -30,7 +30,7 @@ def read_folder(folder: Path) -> Model:
         signatures = _signatures(folder) if bag is None else None
     except OSError as exc:
         raise unreadable(folder, exc) from exc
-    node = load(bag.read_bytes(), what="bag", error=ModelError, path=bag) if bag else None
+    node = load(read_bytes(bag), what="bag", error=ModelError, path=bag) if bag else None
     chosen = _chosen(bag, node) if bag and node else _single(folder, signatures or [])
     members = tuple(_member(folder, signature) for signature in chosen)
     configs = [_config(folder / one.file) for one in members]

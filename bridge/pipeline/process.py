@@ -22,7 +22,7 @@ from bridge.delivery.records import ModelRecord
 from bridge.delivery.reuse import open_reused
 from bridge.delivery.stage import open_stage
 from bridge.domain.drop import Staged
-from bridge.domain.events import Report
+from bridge.domain.events import Report, Stage
 from bridge.domain.job import Job
 from bridge.domain.render import Origin, Render
 from bridge.domain.stems import StemBlock, StemChoice, complement_name
@@ -74,7 +74,7 @@ def process(job: Job, report: Report, cancel: Cancel, separators: Callable[[Job]
             recording = Recording(plan, source.choice, graph.printed, stage, mix, chunks, watch)
             stage.require_space(recording.bytes_needed())
 
-            dry = opened.enter_context(recording.dry(source.blocks()))
+            dry = opened.enter_context(recording.dry(source.blocks(), source.stage))
             wet = opened.enter_context(recording.wet(graph.run(dry)))
             gain_db = recording.encode(dry, wet, remainder=_remainder(job))
             null_db = recording.prove_the_sum(dry, gain_db, promised=job.stems_from is None)
@@ -105,6 +105,7 @@ def _about_the_render(job: Job, work: Path) -> Iterator[None]:
 class _Source:
     """Where the dry stems come from; nothing is computed before `blocks` is called."""
 
+    stage: Stage
     choice: StemChoice
     blocks: Callable[[], Iterator[StemBlock]]
     model: Callable[[], ModelRecord]
@@ -118,6 +119,7 @@ def _source_of_stems(
     if job.stems_from is None:
         model = find(job.separation.model, job.model_folders)
         yield _Source(
+            "separate",
             choose_stems(model.stems, job.separation),
             lambda: separate(separators(job), mix, scanned, job.separation),
             lambda: model_record(job, model, separators(job)),
@@ -130,7 +132,7 @@ def _source_of_stems(
                 hint="Separate this render with: stem-bridge process",
                 path=job.render,
             )
-        yield _Source(reused.choice, reused.blocks, lambda: reused.manifest.model)
+        yield _Source("copy", reused.choice, reused.blocks, lambda: reused.manifest.model)
 
 
 def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Render, Scan, Chunks]:

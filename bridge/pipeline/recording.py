@@ -51,9 +51,9 @@ class Recording:
         files = len(self._choice.delivered) + len(self._printed)
         return files * source.frames * source.channels * 4 * (1 if self._in_place else 2)
 
-    def dry(self, blocks: Iterable[StemBlock]) -> StemFiles:
-        """Record the dry stems as they come; this is where the network works."""
-        return self._record(blocks, {stem: self._place(stem, wet=False) for stem in self._choice.delivered}, "separate")
+    def dry(self, blocks: Iterable[StemBlock], stage: StageName) -> StemFiles:
+        """Record the dry stems as they come; this is where the network works, when `stage` is "separate"."""
+        return self._record(blocks, {stem: self._place(stem, wet=False) for stem in self._choice.delivered}, stage)
 
     def wet(self, blocks: Iterable[StemBlock]) -> StemFiles:
         """Record what the chains print; nothing when none does."""

@@ -65,8 +65,7 @@ OUTPUT_FIELDS = {
 def load(path: Path) -> Preset:
     """Read a preset file; its name is the file's, without the ending. Raises PresetError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(strict_yaml.MAX_BYTES + 1)
+        data = strict_yaml.read_bytes(path)
     except (OSError, ValueError) as exc:
         reason = (isinstance(exc, OSError) and exc.strerror) or str(exc)
         raise PresetError(f"The preset {path} cannot be read: {reason}.", hint="Check the path.", path=path) from exc

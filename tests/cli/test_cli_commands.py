@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,11 @@ def test_a_wrong_command_line_ends_with_2_and_nothing_on_stdout(run: Run, line: 
         ("--residual othr", "'other'"),
         ("--subtype PCM_32", "'PCM_24'"),
         ("--config nowhere.yaml", "stem-bridge init"),
+        ("--preset=", "vocal-air"),
+        ("--model=", "htdemucs_ft"),
+        ("--stems=", "commas"),
+        ("--stems=,", "commas"),
+        ("--threads 100000", "256"),
     ],
 )
 def test_what_the_user_must_change_is_told_before_any_work(run: Run, tmp_path: Path, flags: str, says: str) -> None:
@@ -70,6 +76,30 @@ def test_renders_that_cannot_be_found_are_each_told_and_end_with_1(run: Run, tmp
     empty.mkdir()
     ended = run("process", tmp_path / "none.wav", empty)
     assert (ended.code, ended.out, ended.err.count("error: ")) == (1, "", 2)
+
+
+def test_an_empty_path_is_a_slip_and_not_the_current_folder(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["process", ""], ["process", "song.wav", "--outbox", ""], ["apply", "clean", ""]):
+        ended = run(*arguments)
+        assert (ended.code, ended.out) == (2, "")
+        assert "empty" in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_may_not_be_read_is_one_failed_render_and_not_a_wrong_command_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    (tmp_path / "empty").mkdir()
+    ended = run("process", tmp_path / "empty", tmp_path / "missing.wav")
+    assert ended.code == 1
+    assert [line for line in ended.err.splitlines() if line.startswith("error")] == [
+        f"error: No sound files in {tmp_path / 'empty'}.",
+        f"error: {tmp_path / 'missing.wav'} is not there.",
+    ]
 
 
 def test_programs_get_json_lines_only_even_for_faults(run: Run, tmp_path: Path) -> None:

@@ -56,9 +56,13 @@ def test_a_preset_is_put_on_a_drop_or_on_the_render_it_came_from(run: Run, song:
     made = run("process", song, *MINI, "-o", tmp_path / "out")
     assert "htdemucs_mini is a trial model" in made.err
     drop = Path(made.out.strip())
+    newer_with_fewer_stems = run("process", song, *MINI, "--two-stems", "vocals", "-o", tmp_path / "out")
+    assert newer_with_fewer_stems.code == 0
     for source in (drop, song):
         ended = run("apply", "vocal-air", source, "-o", tmp_path / "out")
         assert ended.code == 0, ended.err
+        assert "copy" in ended.err
+        assert "separate" not in ended.err
         old, new = read(drop / MANIFEST), read(Path(ended.out.strip()) / MANIFEST)
         assert new.preset.printed == ("vocals",)
         dry = {file.stem: file.sha256 for file in old.files if file.kind == "stem"}
