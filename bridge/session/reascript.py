@@ -102,6 +102,7 @@ def _bus(plan: SessionPlan, bus: BusPlan) -> dict[str, object]:
         "pan": 0.0,
         "mute": False,
         "fx": list(bus.reaper_fx) or None,
+        "is_return": bus.name not in {track.bus for track in plan.tracks},
         "sends": sends or None,
     }
 

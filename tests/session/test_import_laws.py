@@ -108,6 +108,8 @@ def test_the_session_looks_as_the_preset_says(tmp_path: Path) -> None:
     assert [one.name for one in tracks if one.values["B_MUTE"]] == ["Bass", "Song (original)"]
     assert reaper.project.track("Vocals").values["I_CUSTOMCOLOR"] == 0x1000000 | 0xD1 | 0x49 << 8 | 0x5B << 16
     assert [fx.name for fx in reaper.project.track("VOX").fx] == ["ReaComp"]
+    (verb,) = reaper.project.track("VERB").fx
+    assert (verb.name, verb.values["Dry"], verb.values["Wet"]) == ("ReaVerbate", 0.0, 0.5)
     assert reaper.messages == ["VERB: REAPER has no effect called No such effect."]
     assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: import Song"]
 

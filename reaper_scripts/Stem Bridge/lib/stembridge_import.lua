@@ -275,10 +275,23 @@ local function add_send(send, found)
     "B_MUTE", 0)
 end
 
+-- On a bus that only gets sends, an effect's own dry signal would be heard a second time.
+local function silence_dry(spec, track, fx, name, notes)
+  for parameter = 0, r.TrackFX_GetNumParams(track, fx) - 1 do
+    local _, label = r.TrackFX_GetParamName(track, fx, parameter)
+    if label == "Dry" and not r.TrackFX_SetParamNormalized(track, fx, parameter, 0) then
+      table.insert(notes, ("%s: please turn down Dry in %s."):format(spec.name, name))
+    end
+  end
+end
+
 local function add_fx(spec, track, notes)
   for _, name in ipairs(spec.fx or {}) do
-    if r.TrackFX_AddByName(track, name, false, -1) < 0 then
+    local fx = r.TrackFX_AddByName(track, name, false, -1)
+    if fx < 0 then
       table.insert(notes, ("%s: REAPER has no effect called %s."):format(spec.name, name))
+    elseif spec.is_return then
+      silence_dry(spec, track, fx, name, notes)
     end
   end
 end

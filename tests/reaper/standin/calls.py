@@ -9,7 +9,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from tests.reaper.standin.api import check_key, check_value, functions
-from tests.reaper.standin.state import Fx, Item, Marker, Project, Send, Source, Take, Track
+from tests.reaper.standin.state import FX_PARAMETERS, Fx, Item, Marker, Project, Send, Source, Take, Track
 
 if TYPE_CHECKING:
     from tests.reaper.standin.machine import Reaper
@@ -231,8 +231,22 @@ class Calls:
         self._edit()
         if name not in self._reaper.installed_fx:
             return -1
-        track.fx.append(Fx(name))
+        track.fx.append(Fx(name, dict(FX_PARAMETERS.get(name, {}))))
         return len(track.fx) - 1
+
+    def TrackFX_GetNumParams(self, track: Track, fx: int) -> int:
+        return len(track.fx[fx].values)
+
+    def TrackFX_GetParamName(self, track: Track, fx: int, parameter: int) -> tuple[bool, str]:
+        names = list(track.fx[fx].values)
+        return (True, names[parameter]) if 0 <= parameter < len(names) else (False, "")
+
+    def TrackFX_SetParamNormalized(self, track: Track, fx: int, parameter: int, value: float) -> bool:
+        self._edit()
+        if not 0.0 <= value <= 1.0:
+            raise RefusedError(f"{value} is not normalised")
+        track.fx[fx].values[list(track.fx[fx].values)[parameter]] = value
+        return True
 
     # Markers and the project
 

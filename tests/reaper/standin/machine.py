@@ -33,6 +33,7 @@ FAILURES: dict[str, object] = {
     "SetMediaTrackInfo_Value": False,
     "SetTrackSendInfo_Value": False,
     "TrackFX_AddByName": -1,
+    "TrackFX_SetParamNormalized": False,
     "Undo_DoUndo2": 0,
     "file_exists": False,
 }

@@ -78,9 +78,20 @@ class Send:
     texts: dict[str, str] = field(default_factory=dict)
 
 
+FX_PARAMETERS = {
+    "ReaComp": {"Thresh": 0.5, "Ratio": 0.0, "Dry": 0.0, "Wet": 0.5},
+    "ReaDelay": {"Wet": 0.5, "Dry": 0.5, "1: Length (time)": 0.05},
+    "ReaEQ": {"Gain-Low Shelf": 0.25},
+    "ReaVerbate": {"Wet": 0.5, "Dry": 0.5, "Room size": 0.5, "Dampening": 0.5},
+}
+"""What the stock effects are called, with normalised defaults; written down from memory, not read from a REAPER."""
+
+
 @dataclass(eq=False)
 class Fx:
     name: str
+    values: dict[str, float] = field(default_factory=dict)
+    """Normalised parameters by name, in order."""
 
 
 @dataclass(eq=False)
