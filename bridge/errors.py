@@ -15,7 +15,8 @@
          |- RenderChangedError    the file changed while it was read
          |- NoSpaceError          the disk is full
          |- DestinationError      the outbox is not there or not writable
-         `- DeviceError           the accelerator is gone or out of memory
+         |- DeviceError           the accelerator is gone or out of memory
+         `- WorkerError           the worker process died or hung: another attempt, not endless ones
 
 `message` says what happened, `hint` what to do. Errors of other libraries are translated at the one module
 that calls the library, with `raise ... from`. Nothing below `cli` prints or exits.
@@ -43,6 +44,7 @@ __all__ = [
     "RetryError",
     "SeparationError",
     "SetupError",
+    "WorkerError",
     "by_name",
 ]
 
@@ -115,6 +117,10 @@ class DestinationError(RetryError):
 
 class DeviceError(RetryError):
     """Raised when an accelerator is gone or out of memory."""
+
+
+class WorkerError(RetryError):
+    """Raised when the worker process died or made no progress; worth another attempt, not endless ones."""
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the user took the job back

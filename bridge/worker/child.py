@@ -8,16 +8,21 @@ import queue
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from bridge.domain.events import Event
 from bridge.domain.job import Job
+from bridge.domain.work import Identified
 from bridge.errors import BridgeError, Cancelled, RenderError
 from bridge.pipeline.process import process
 from bridge.pipeline.separators import Separators
 from bridge.worker import protocol
 
 __all__ = ["main"]
+
+_LOOK_UP_SECONDS = 0.2
+"""How often a job that waits for an answer looks whether it was taken back."""
 
 
 class _Channel:
@@ -40,33 +45,56 @@ def main() -> None:
     os.dup2(2, 1)
     channel = _Channel(out)
     jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     cancel = threading.Event()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs, cancel), name="listen", daemon=True).start()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs, answers, cancel), name="listen", daemon=True).start()
     separators = Separators()
     channel.send({"is": "ready"})
     try:
         while (message := jobs.get()) is not None:
             cancel.clear()
-            _serve(protocol.decode_job(message), channel, cancel, separators)
+            _serve(protocol.decode_job(message), channel, answers, cancel, separators)
     except BrokenPipeError:
         # The parent is gone: the job in hand has removed its staging on the way out.
         return
 
 
-def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[dict[str, Any] | None], cancel: threading.Event) -> None:
+def _listen(
+    pipe: BinaryIO,
+    jobs: queue.SimpleQueue[dict[str, Any] | None],
+    answers: queue.SimpleQueue[dict[str, Any]],
+    cancel: threading.Event,
+) -> None:
     for text in pipe:
         message = json.loads(text)
         if message["do"] == "cancel":
             cancel.set()
+        elif message["do"] == "answer":
+            answers.put(message)
         else:
             jobs.put(message)
     cancel.set()
     jobs.put(None)
 
 
-def _serve(job: Job, channel: _Channel, cancel: threading.Event, separators: Separators) -> None:
+def _serve(
+    job: Job,
+    channel: _Channel,
+    answers: queue.SimpleQueue[dict[str, Any]],
+    cancel: threading.Event,
+    separators: Separators,
+) -> None:
+    def decide(keys: Identified) -> Path | None:
+        channel.send(protocol.encode_identified(keys))
+        while not cancel.is_set():
+            try:
+                return protocol.decode_answer(answers.get(timeout=_LOOK_UP_SECONDS))
+            except queue.Empty:
+                continue
+        raise Cancelled
+
     try:
-        staged = process(job, channel.report, cancel.is_set, separators)
+        staged = process(job, channel.report, cancel.is_set, separators, decide)
     except Cancelled:
         channel.send({"is": "cancelled"})
     except BridgeError as error:

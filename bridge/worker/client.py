@@ -8,17 +8,23 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from bridge.delivery.stage import discard_stage
 from bridge.domain.drop import Staged
-from bridge.domain.events import Report
+from bridge.domain.events import Event, Report
 from bridge.domain.job import Job
-from bridge.errors import RenderError
+from bridge.domain.work import Identified
+from bridge.errors import Cancelled, WorkerError
 from bridge.worker import protocol
 
-__all__ = ["Worker"]
+__all__ = ["Decide", "Worker"]
+
+Decide = Callable[[Identified], Path | None]
 
 _CANCEL_GRACE_SECONDS = 8.0
 """A forward pass in flight may take seconds; after this the worker is killed."""
@@ -40,6 +46,10 @@ class Worker:
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
         self._log: IO[bytes] | None = None
+        self._job: Job | None = None
+        self._report: Report = _say_nothing
+        self._decide: Decide = lambda _: None
+        self._heard = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -52,16 +62,76 @@ class Worker:
     def run(self, job: Job, report: Report) -> Staged:
         """Run one job to its end and return the complete staging folder.
 
-        Raises the BridgeError that the job raised, or RenderError when the worker died. On KeyboardInterrupt the job is
+        Raises the BridgeError that the job raised, or WorkerError when the worker died. On KeyboardInterrupt the job is
         cancelled and its staging removed before the interrupt goes on.
         """
-        self._start()
-        self._send(protocol.encode_job(job))
+        self.begin(job, report)
         try:
-            return self._wait(job, report)
+            while (staged := self.poll(_POLL_SECONDS)) is None:
+                pass
         except KeyboardInterrupt:
-            self._cancel(job)
+            self.cancel()
             raise
+        return staged
+
+    def begin(self, job: Job, report: Report, decide: Decide = lambda _: None) -> None:
+        """Hand over a job; `poll` brings its end. `decide` is asked once, when it is known what the job is.
+
+        `decide` returns a drop whose stems are used instead of separating, or None to go on; it raises Cancelled to
+        stop the job.
+        """
+        assert self._job is None, "one job at a time"
+        self._start()
+        self._job, self._report, self._decide = job, report, decide
+        self._heard = time.monotonic()
+        self._send(protocol.encode_job(job))
+
+    def poll(self, timeout: float = 0.0) -> Staged | None:
+        """Pass on what the worker says within `timeout` seconds; returns the staging folder once the job is done.
+
+        Raises the BridgeError that the job raised, Cancelled when it was stopped, WorkerError when the worker died.
+        Then, as after a result, the worker is free for the next job.
+        """
+        assert self._job is not None, "no job"
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                message = self._messages.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                return None
+            self._heard = time.monotonic()
+            if message is None:
+                raise self._died()
+            staged = self._take(message)
+            if staged is not None:
+                return staged
+
+    @property
+    def silent_seconds(self) -> float:
+        """Return for how long the job has said nothing."""
+        return time.monotonic() - self._heard
+
+    def cancel(self) -> None:
+        """Take the job back and wait for its end; a worker that does not let go in time is killed."""
+        job = self._job
+        if job is None:
+            return
+        self._send({"do": "cancel"})
+        try:
+            while (message := self._messages.get(timeout=_CANCEL_GRACE_SECONDS)) is not None:
+                if message["is"] in ("staged", "failed", "cancelled"):
+                    break
+        except (queue.Empty, KeyboardInterrupt):
+            self.kill()
+        self._job = None
+        if self._process is not None and self._process.poll() is not None:
+            self._reap()
+        discard_stage(job.outbox, job.id)
+
+    def kill(self) -> None:
+        """End the worker at once; `poll` then raises WorkerError for its job."""
+        if self._process is not None:
+            self._process.kill()
 
     def log_tail(self) -> str:
         """Return the end of what the worker printed."""
@@ -114,49 +184,36 @@ class Worker:
             # The child is gone; the end of its messages says so to whoever waits for them.
             return
 
-    def _receive(self, timeout: float) -> dict[str, Any] | None:
-        """Return the next message, or None when the worker is gone; raises queue.Empty after `timeout` seconds."""
-        return self._messages.get(timeout=timeout)
-
-    def _wait(self, job: Job, report: Report) -> Staged:
-        while True:
+    def _take(self, message: dict[str, Any]) -> Staged | None:
+        kind = message["is"]
+        if kind == "event":
+            self._report(protocol.decode_event(message))
+        elif kind == "identified":
             try:
-                message = self._receive(_POLL_SECONDS)
-            except queue.Empty:
-                continue
-            if message is None:
-                raise self._died(job)
-            if message["is"] == "event":
-                report(protocol.decode_event(message))
-            elif message["is"] == "staged":
+                self._send(protocol.encode_answer(self._decide(protocol.decode_identified(message))))
+            except Cancelled:
+                self.cancel()
+                raise
+        elif kind in ("staged", "failed", "cancelled"):
+            self._job = None
+            if kind == "staged":
                 return protocol.decode_staged(message)
-            elif message["is"] == "failed":
-                raise protocol.decode_error(message)
+            raise protocol.decode_error(message) if kind == "failed" else Cancelled
+        return None
 
-    def _cancel(self, job: Job) -> None:
-        self._send({"do": "cancel"})
-        try:
-            while (message := self._receive(_CANCEL_GRACE_SECONDS)) is not None:
-                if message["is"] in ("staged", "failed", "cancelled"):
-                    break
-        except (queue.Empty, KeyboardInterrupt):
-            if self._process is not None:
-                self._process.kill()
-        if self._process is not None and self._process.poll() is not None:
-            self._reap()
-        discard_stage(job.outbox, job.id)
-
-    def _died(self, job: Job) -> RenderError:
+    def _died(self) -> WorkerError:
         assert self._process is not None
+        assert self._job is not None
+        job, self._job = self._job, None
         code = self._process.wait()
         tail = self.log_tail().strip()
         self._reap()
         discard_stage(job.outbox, job.id)
         why = f"signal {-code}" if code < 0 else f"exit code {code}"
         last = f" Its last words: {tail.splitlines()[-1]}" if tail else ""
-        return RenderError(
+        return WorkerError(
             f"The worker process died ({why}) while it worked on {job.render.name}.{last}",
-            hint="Out of memory is the usual cause: close other programs, or use --device cpu",
+            hint="Out of memory is the usual cause: close other programs, or use --device cpu.",
             path=job.render,
         )
 
@@ -174,6 +231,10 @@ class Worker:
         if self._reader is not None:
             self._reader.join()
             self._reader = None
+
+
+def _say_nothing(_: Event) -> None:
+    """Report to nobody."""
 
 
 def _read(pipe: IO[bytes], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
