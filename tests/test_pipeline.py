@@ -265,12 +265,7 @@ def test_a_subset_is_delivered_alone_and_promises_no_sum(desk: Desk) -> None:
 
 def test_vocals_and_instrumental_null_exactly(desk: Desk) -> None:
     render = desk.render(44100, 2, "PCM_16")
-    drop = desk.run(
-        desk.job(
-            render,
-            separation=SeparationOptions("htdemucs_mini", two_stems="vocals"),
-            output=OutputOptions(subtype="PCM_16"),
-        )
-    )
+    options = SeparationOptions("htdemucs_mini", two_stems="vocals")
+    drop = desk.run(desk.job(render, separation=options, output=OutputOptions(subtype="PCM_16")))
     assert list(stems_in(drop)) == ["vocals", "instrumental"]
     assert read(drop.manifest).null_depth_db == "exact"

@@ -55,6 +55,10 @@ class Job:
     output: OutputOptions = field(default_factory=OutputOptions)
     model_folders: tuple[Path, ...] = ()
     """Extra folders where weights may lie."""
+    origin: Origin | None = None
+    """Where in the project the render starts, when a sidecar says so; else the file itself is asked."""
+    markers: tuple[Marker, ...] = ()
+    """Of the sidecar; added to those of the file."""
     stems_from: Path | None = None
     """A drop whose dry stems are used instead of separating (`apply`)."""
     exact_tail: bool = False

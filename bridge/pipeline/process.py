@@ -155,8 +155,8 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
         audio_key=scanned.audio_key,
         format=source,
         levels=scanned.levels,
-        origin=_origin(chunks, source.sample_rate),
-        markers=chunks.markers,
+        origin=job.origin or _origin(chunks, source.sample_rate),
+        markers=(*chunks.markers, *job.markers),
     )
     return render, scanned, chunks
 

@@ -48,8 +48,8 @@ def test_keys_tell_the_same_work_from_other_work_and_stems_are_used_again(render
         first = publish(finished(worker))
         worker.begin(job_for(render, "two", LOUD), events.append, lambda keys: (seen.append(keys), first.folder)[1])
         second = publish(finished(worker))
+        worker.begin(job_for(render, "three"), events.append, _stop(seen))
         with pytest.raises(Cancelled):
-            worker.begin(job_for(render, "three"), events.append, _stop(seen))
             finished(worker)
         assert publish(finished_job(worker, job_for(render, "four"))).folder.is_dir()
     assert [event.stage for event in events if isinstance(event, StageStarted)].count("separate") == 2
