@@ -28,6 +28,7 @@ LADDER = [
 
 WALLS = {
     "watchdog": {"intake"},
+    "sqlite3": {"journal"},
     "huggingface_hub": {"models"},
     "safetensors": {"models", "separation"},
     "torch": {"separation"},

@@ -62,7 +62,10 @@ class Work:
     arrived: float
     """Wall time, seconds since the epoch; for people and for the order of the queue."""
     attempts: int = 0
-    """Counted before the work starts; also the token without which nothing may be published."""
+    """Counted before the work starts, never set back; the token without which nothing may be published."""
+    deaths: int = 0
+    """Attempts since somebody last asked for it that died or may have: counted before the work starts, taken back when
+    the attempt ends in good order. What the limit on attempts is held against: a full disk costs none."""
     priority: int = 0
     """Higher goes first; from the sidecar."""
     not_before: float = 0.0
