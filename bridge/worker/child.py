@@ -7,7 +7,9 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,12 +19,16 @@ from bridge.domain.work import Identified
 from bridge.errors import BridgeError, Cancelled, RenderError
 from bridge.pipeline.process import process
 from bridge.pipeline.separators import Separators
+from bridge.separation.separator import Separator
 from bridge.worker import protocol
 
-__all__ = ["main"]
+__all__ = ["main", "serve"]
 
 _LOOK_UP_SECONDS = 0.2
-"""How often a job that waits for an answer looks whether it was taken back."""
+"""How often a job that waits for an answer, or stands still, looks whether it was taken back."""
+_ORPHAN_SECONDS = 20.0
+"""How long a job may take to let go once the parent is gone; one that hangs must not outlive it for ever."""
+_LONGEST_REST_SECONDS = 5.0
 
 
 class _Channel:
@@ -39,21 +45,42 @@ class _Channel:
         self.send(protocol.encode_event(event))
 
 
+class _Reins:
+    """What the parent wants of the job in hand: to go on, to go slower, to stand still, to let go."""
+
+    def __init__(self) -> None:
+        self.cancel = threading.Event()
+        self.pace = "full"
+        self._looked = time.monotonic()
+
+    def taken_back(self) -> bool:
+        """Say whether the job was taken back; asked between blocks, and keeps them waiting as long as it must."""
+        if self.pace == "half":
+            self.cancel.wait(min(time.monotonic() - self._looked, _LONGEST_REST_SECONDS))
+        while self.pace == "stop" and not self.cancel.wait(_LOOK_UP_SECONDS):
+            pass
+        self._looked = time.monotonic()
+        return self.cancel.is_set()
+
+
 def main() -> None:
     """Serve jobs until the parent closes the pipe."""
+    serve(Separators())
+
+
+def serve(separators: Callable[[Job], Separator]) -> None:
+    """Serve jobs with these separators until the parent closes the pipe."""
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     channel = _Channel(out)
     jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    cancel = threading.Event()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs, answers, cancel), name="listen", daemon=True).start()
-    separators = Separators()
+    reins = _Reins()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs, answers, reins), name="listen", daemon=True).start()
     channel.send({"is": "ready"})
     try:
         while (message := jobs.get()) is not None:
-            cancel.clear()
-            _serve(protocol.decode_job(message), channel, answers, cancel, separators)
+            _serve(protocol.decode_job(message), channel, answers, reins, separators)
     except BrokenPipeError:
         # The parent is gone: the job in hand has removed its staging on the way out.
         return
@@ -63,30 +90,37 @@ def _listen(
     pipe: BinaryIO,
     jobs: queue.SimpleQueue[dict[str, Any] | None],
     answers: queue.SimpleQueue[dict[str, Any]],
-    cancel: threading.Event,
+    reins: _Reins,
 ) -> None:
     for text in pipe:
         message = json.loads(text)
         if message["do"] == "cancel":
-            cancel.set()
+            reins.cancel.set()
         elif message["do"] == "answer":
             answers.put(message)
+        elif message["do"] == "pace":
+            reins.pace = message["pace"]
         else:
+            # Jobs come one at a time: whatever was taken back before is over.
+            reins.cancel.clear()
+            reins.pace = "full"
             jobs.put(message)
-    cancel.set()
+    reins.cancel.set()
     jobs.put(None)
+    time.sleep(_ORPHAN_SECONDS)
+    os._exit(1)
 
 
 def _serve(
     job: Job,
     channel: _Channel,
     answers: queue.SimpleQueue[dict[str, Any]],
-    cancel: threading.Event,
-    separators: Separators,
+    reins: _Reins,
+    separators: Callable[[Job], Separator],
 ) -> None:
     def decide(keys: Identified) -> Path | None:
         channel.send(protocol.encode_identified(keys))
-        while not cancel.is_set():
+        while not reins.cancel.is_set():
             try:
                 return protocol.decode_answer(answers.get(timeout=_LOOK_UP_SECONDS))
             except queue.Empty:
@@ -94,7 +128,7 @@ def _serve(
         raise Cancelled
 
     try:
-        staged = process(job, channel.report, cancel.is_set, separators, decide)
+        staged = process(job, channel.report, reins.taken_back, separators, decide)
     except Cancelled:
         channel.send({"is": "cancelled"})
     except BridgeError as error:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Literal, Self
 
 from bridge.delivery.stage import discard_stage
 from bridge.domain.drop import Staged
@@ -22,9 +22,11 @@ from bridge.domain.work import Identified
 from bridge.errors import Cancelled, WorkerError
 from bridge.worker import protocol
 
-__all__ = ["Decide", "Worker"]
+__all__ = ["Decide", "Pace", "Worker"]
 
 Decide = Callable[[Identified], Path | None]
+Pace = Literal["full", "half", "stop"]
+"""How fast a job goes: as it can, half the time, or not at all; heard between two blocks."""
 
 _CANCEL_GRACE_SECONDS = 8.0
 """A forward pass in flight may take seconds; after this the worker is killed."""
@@ -39,9 +41,15 @@ class Worker:
     """A child process that runs jobs one after the other; a dead one is replaced at the next job. A context manager."""
 
     def __init__(
-        self, *, command: tuple[str, ...] = (sys.executable, "-X", "utf8", "-m", "bridge.worker.child")
+        self,
+        *,
+        command: tuple[str, ...] = (sys.executable, "-X", "utf8", "-m", "bridge.worker.child"),
+        started: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`started` is told the process id of every child, before it has a job."""
         self._command = command
+        self._started = started
+        self._pace: Pace = "full"
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
@@ -85,6 +93,8 @@ class Worker:
         self._job, self._report, self._decide = job, report, decide
         self._heard = time.monotonic()
         self._send(protocol.encode_job(job))
+        if self._pace != "full":
+            self._send(protocol.encode_pace(self._pace))
 
     def poll(self, timeout: float = 0.0) -> Staged | None:
         """Pass on what the worker says within `timeout` seconds; returns the staging folder once the job is done.
@@ -108,8 +118,22 @@ class Worker:
 
     @property
     def silent_seconds(self) -> float:
-        """Return for how long the job has said nothing."""
-        return time.monotonic() - self._heard
+        """Return for how long the job has said nothing; 0 while it must stand still."""
+        return 0.0 if self._pace == "stop" else time.monotonic() - self._heard
+
+    @property
+    def runs(self) -> bool:
+        """Say whether there is a child, busy or not."""
+        return self._process is not None
+
+    def pace(self, pace: Pace) -> None:
+        """Let this job and those that follow go so fast; quiet when they do already."""
+        if pace == self._pace:
+            return
+        self._pace = pace
+        self._heard = time.monotonic()
+        if self._job is not None:
+            self._send(protocol.encode_pace(pace))
 
     def cancel(self) -> None:
         """Take the job back and wait for its end; a worker that does not let go in time is killed."""
@@ -173,6 +197,7 @@ class Worker:
             target=_read, args=(self._process.stdout, self._messages), name="worker-reader", daemon=True
         )
         self._reader.start()
+        self._started(self._process.pid)
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None

@@ -1,6 +1,6 @@
 """Messages between the parent and its worker: one JSON object a line, nothing else crosses the border.
 
-Parent to child: {"do": "job" | "answer" | "cancel", ...}; a closed pipe means that the parent is gone.
+Parent to child: {"do": "job" | "answer" | "cancel" | "pace", ...}; a closed pipe means that the parent is gone.
 Child to parent: {"is": "ready" | "event" | "identified" | "staged" | "failed" | "cancelled", ...}; every "identified"
 waits for its answer: go on, use the stems of a drop, or stop.
 """
@@ -31,6 +31,7 @@ __all__ = [
     "encode_event",
     "encode_identified",
     "encode_job",
+    "encode_pace",
     "encode_staged",
     "line",
 ]
@@ -84,6 +85,11 @@ def encode_answer(drop: Path | None) -> dict[str, Any]:
 def decode_answer(message: dict[str, Any]) -> Path | None:
     """Read the answer: a drop whose stems to use, or None. The reverse of `encode_answer`."""
     return None if message["drop"] is None else Path(message["drop"])
+
+
+def encode_pace(pace: str) -> dict[str, Any]:
+    """Write how fast jobs may go: full, half or stop."""
+    return {"do": "pace", "pace": pace}
 
 
 def encode_event(event: Event) -> dict[str, Any]:
