@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bridge.errors import ConfigError
@@ -34,8 +34,10 @@ def hold(path: Path) -> Iterator[None]:
             raise _held(path, descriptor) from exc
         except OSError as exc:
             raise _refused(path, exc) from exc
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
+        # For people; a full disk does not keep anyone from holding the lock.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
         # Lets go of the lock too.
