@@ -35,13 +35,15 @@ class Settling:
     def observe(self, path: Path, identity: FileIdentity, wake: bool = False) -> bool:
         """Take a look; True once the file looked the same `SAMPLES` times, spread over at least the settle time.
 
-        `wake` says that something touched the file since the last look, although it looks the same: it starts again.
-        A look sooner than due counts for nothing, and a late one (the machine slept) counts as one.
+        `wake` says that something touched the file since the last look, although it looks the same: the looks are
+        counted anew. A look sooner than due counts for nothing, and a late one (the machine slept) counts as one.
         """
         now = self._clock()
         seen = self._seen.get(path)
-        if seen is None or seen.identity != identity or wake or now < seen.last:
+        if seen is None or seen.identity != identity or now < seen.last:
             self._seen[path] = seen = _Seen(identity, now, now)
+        elif wake:
+            seen.last, seen.looks = now, 1
         elif seen.looks < SAMPLES and now - seen.last >= self._step_seconds:
             seen.last, seen.looks = now, seen.looks + 1
         return seen.looks >= SAMPLES or self._step_seconds <= 0.0

@@ -95,6 +95,18 @@ class _Ears(FileSystemEventHandler):
         return touched
 
 
+class _Overflow(logging.Handler):
+    """Hears watchdog complain that the system dropped events, which it tells nobody else."""
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        super().__init__(logging.WARNING)
+        self._wake = wake
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "overflow" in str(record.msg).lower():
+            self._wake()
+
+
 class _Post:
     """The watch over one inbox: started, proved by a canary, checked, rebuilt."""
 
@@ -150,6 +162,7 @@ class _Post:
                 now, f"{self.inbox} lies on a network: it is looked into every few seconds.", _POLLED_PAUSE_SECONDS
             )
             return
+        self._heard, self._heard_at = self.ears.heard, now
         self._observer = self._watcher.observer()
         try:
             self._observer.schedule(self.ears, str(self.inbox), recursive=True, event_filter=_KINDS)
@@ -157,7 +170,6 @@ class _Post:
         except (OSError, RuntimeError) as exc:
             self._fail(now, _refusal(self.inbox, exc), self._pause_seconds)
             return
-        self._heard, self._heard_at = self.ears.heard, now
         self._send_canary(now)
         if self._canary_due is None:
             self.trouble = ""
@@ -218,14 +230,17 @@ class Watcher:
         self.canary_seconds = canary_seconds
         self._clock = clock
         self._posts = [_Post(self, inbox) for inbox in inboxes]
+        self._overflow = _Overflow(wake)
 
     def __enter__(self) -> Self:
+        logging.getLogger("watchdog").addHandler(self._overflow)
         self.tend(self._clock())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        logging.getLogger("watchdog").removeHandler(self._overflow)
         for post in self._posts:
             post.stop()
 
