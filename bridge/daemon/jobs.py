@@ -1,4 +1,4 @@
-"""From a work in the journal to a job for the worker: its inbox's settings, its folder's preset, its sidecar's wishes."""
+"""From a work in the journal to a job: its inbox's settings, its folder's preset, its sidecar's wishes."""
 
 from __future__ import annotations
 

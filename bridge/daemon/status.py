@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +34,6 @@ class Current:
 class Ended:
     """A render that is done or was put aside."""
 
-    id: str
     render: str
     when: float
     """Seconds since the epoch."""
@@ -64,12 +63,12 @@ class Status:
     """What a person should know, in sentences."""
 
 
-def write_status(folder: Path, status: Status) -> None:
-    """Replace both files; whoever reads them sees the old one or the new one, whole. A refusal is passed over.
+def write_status(folder: Path, status: Status, now: float) -> None:
+    """Replace both files, as of `now` (seconds since the epoch); readers see the old one or the new one, whole.
 
-    They are told again with the next change, and no job may fail because somebody reads or the disk is full.
+    A refusal is passed over: it is told again with the next change, and no job may fail because the disk is full.
     """
-    data = {"version": VERSION, **_as_text(asdict(status))}
+    data = {"version": VERSION, **_as_text(asdict(replace(status, updated=now)))}
     _replace(folder / "status.json", json.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
     _replace(folder / "status.lua", f"return {literal(data)}\n")
 
