@@ -115,12 +115,12 @@ class Journal:
 
     def get(self, id_or_prefix: str) -> Work:
         """Return the one work whose id begins so; raises ConfigError when there is none, or more than one."""
-        start = id_or_prefix.strip().lower()
+        start = shown(id_or_prefix.strip().lower())
         # Ids are hex: 'g' follows all of them.
         rows = self._rows("SELECT * FROM works WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2", start) if start else []
         if len(rows) == 1:
             return from_row(rows[0])
-        message = f"More than one job begins with '{start}'" if rows else f"There is no job '{shown(start)}'"
+        message = f"More than one job begins with '{start}'" if rows else f"There is no job '{start}'"
         raise ConfigError(f"{message}.", hint="Choose one of stem-bridge jobs list.")
 
     def next(self, now: float, *, paused: Collection[Path] = ()) -> Work | None:
@@ -290,8 +290,6 @@ def open_journal(folder: Path, *, clock: Callable[[], float] = time.time) -> Ite
     """
     require_local(folder)
     path = folder / _DATABASE
-    with store.in_words(path):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with hold(folder / _LOCK):
         connection, is_new, damaged = store.open_database(path, is_sane)
         with closing(connection):

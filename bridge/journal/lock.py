@@ -21,9 +21,10 @@ _MOST_DIGITS = 20
 def hold(path: Path) -> Iterator[None]:
     """Hold the lock during the block; raises ConfigError, naming the other holder, or where the disk has no locks.
 
-    The file stays: were it removed, two could hold locks on two files of one name.
+    Makes the folder where it is missing. The file stays: were it removed, two could lock two files of one name.
     """
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     except OSError as exc:
         raise _refused(path, exc) from exc
@@ -38,9 +39,12 @@ def hold(path: Path) -> Iterator[None]:
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode())
-        yield
+        try:
+            yield
+        finally:
+            # Closing alone would leave it to a child that is just being started.
+            _unlock(descriptor)
     finally:
-        # Lets go of the lock too.
         os.close(descriptor)
 
 
@@ -54,11 +58,18 @@ if sys.platform == "win32":
         finally:
             os.lseek(descriptor, 0, os.SEEK_SET)
 
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, _FAR_BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
 else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _held(path: Path, descriptor: int) -> ConfigError:

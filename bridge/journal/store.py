@@ -137,8 +137,9 @@ def _in_words(path: Path, exc: sqlite3.DatabaseError | OSError) -> BridgeError:
     if _code(exc) in _DAMAGED:
         hint = "Start stem-bridge watch again: it keeps the damaged file and makes a new one from what is left."
         return ConfigError(f"{path} is damaged: {exc}.", hint=hint, path=path)
+    why = (exc.strerror or str(exc)).lower() if isinstance(exc, OSError) else str(exc)
     hint = "Check that the disk is in order and that you may write to it."
-    return DestinationError(f"Cannot use {path}: {exc}.", hint=hint, path=path)
+    return DestinationError(f"Cannot use {path}: {why}.", hint=hint, path=path)
 
 
 def _newer(path: Path) -> ConfigError:
