@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bridge import __version__
-from bridge.cli import apply, batch, demo, doctor, evaluate, init, models, output, presets, process
+from bridge.cli import apply, batch, demo, doctor, evaluate, init, models, output, presets, process, service, watch
 from bridge.errors import BridgeError, SetupError
 
 __all__ = ["app", "run"]
@@ -30,11 +30,13 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
+app.command("watch")(watch.watch)
 app.command("process")(process.process)
 app.command("batch")(batch.batch)
 app.command("apply")(apply.apply)
 app.add_typer(presets.app, name="presets")
 app.add_typer(models.app, name="models")
+app.add_typer(service.app, name="service")
 app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 

@@ -27,7 +27,10 @@ def be_verbose(level: int) -> int:
 
 
 def prepare_streams() -> None:
-    """Make file names with any bytes printable, whatever the terminal's encoding."""
+    """Make file names with any bytes printable, whatever the terminal's encoding; a service may have no streams."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end
     for stream, errors in ((sys.stdout, "backslashreplace" if os.name == "nt" else "surrogateescape"),):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=errors)
