@@ -160,8 +160,9 @@ class Journal:
                 raise ValueError(f"a work that is {now.state} cannot become {state}")
             if now.state in ENDED:
                 self._update(now, deaths=0)
-            elif now.state in ("running", "publishing") and _lived(state, error):
-                self._update(now, deaths=now.deaths - 1)
+            elif now.state in ("running", "publishing") and not isinstance(error, WorkerError):
+                # An attempt of ours lived to tell of its end; one of an earlier instance died with it.
+                self._run("UPDATE works SET deaths = deaths - 1 WHERE id = ? AND instance = ?", now.id, self._instance)
             return self._set(now, state, error, not_before, drop, keys, priority)
 
     def begin(self, work: Work) -> Work:
@@ -305,11 +306,6 @@ def read_works(folder: Path) -> list[Work]:
         return []
     with store.open_for_reading(path) as connection:
         return [from_row(row) for row in connection.execute("SELECT * FROM works ORDER BY number") if is_sane(row)]
-
-
-def _lived(state: State, error: BridgeError | None) -> bool:
-    """Return whether an attempt lived to tell of its end; one found at recovery becomes ready, without error."""
-    return state != "ready" and not isinstance(error, WorkerError)
 
 
 def _marks(values: Collection[object]) -> str:

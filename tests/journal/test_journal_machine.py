@@ -122,8 +122,8 @@ class JournalMachine(RuleBasedStateMachine):
         deaths = now.deaths
         if now.state in ENDED:
             deaths = 0
-        elif now.state in ("running", "publishing") and state != "ready" and not isinstance(error, WorkerError):
-            deaths -= 1
+        elif now.state in ("running", "publishing") and not isinstance(error, WorkerError):
+            deaths -= self.rows[work.id].instance == self.instance
         said = {"error": type(error).__name__, "reason": error.message} if error else {}
         priority_now = now.priority if priority is None else priority
         not_before = self.now + wait if wait else 0.0
@@ -173,7 +173,8 @@ class JournalMachine(RuleBasedStateMachine):
                 self.journal.done(work, INBOX, keys(number))
             return now
         drop, known = Path(f"/music/stems/{number}"), now.keys or keys(number, stems=1)
-        self.set(work.id, state="done", deaths=now.deaths - 1, drop=drop, keys=known)
+        deaths = now.deaths - (self.rows[work.id].instance == self.instance)
+        self.set(work.id, state="done", deaths=deaths, drop=drop, keys=known)
         return self.expect(self.journal.done(work, drop, known))
 
     @rule(work=consumes(tokens))

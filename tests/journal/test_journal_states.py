@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,12 +124,13 @@ def test_an_earlier_attempt_can_change_nothing(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         first = journal.begin(journal.move(seen(journal), "ready"))
         second = journal.begin(journal.move(first, "ready"))
-        for change in (
+        changes: list[Callable[[], Work]] = [
             lambda: journal.publishing(first, keys(1)),
             lambda: journal.done(first, Path("/x"), keys(1)),
             lambda: journal.move(first, "parked"),
             lambda: journal.begin(first),
-        ):
+        ]
+        for change in changes:
             with pytest.raises(Cancelled):
                 change()
         assert journal.works() == [second]
@@ -145,6 +147,14 @@ def test_a_cancelled_work_cannot_publish_and_not_even_after_the_user_wants_it_ag
         with pytest.raises(Cancelled):
             journal.publishing(old, keys(1))
         assert (new.attempts, new.deaths) == (2, 1)
+
+
+def test_a_program_that_was_stopped_in_good_order_costs_no_life(tmp_path: Path) -> None:
+    for attempts in (1, 2, 3):
+        with open_journal(tmp_path) as journal:
+            work = journal.begin(journal.move(seen(journal), "ready"))
+            assert (work.attempts, work.deaths) == (attempts, 1)
+            assert journal.move(work, "ready").deaths == 0
 
 
 def test_a_work_about_to_appear_can_no_longer_be_cancelled(tmp_path: Path) -> None:
