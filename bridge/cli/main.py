@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 from bridge import __version__
-from bridge.cli import apply, batch, demo, doctor, evaluate, init, models, output, presets, process, service, watch
+from bridge.cli import (
+    apply,
+    batch,
+    demo,
+    doctor,
+    evaluate,
+    init,
+    models,
+    output,
+    presets,
+    process,
+    service,
+    watch,
+    works,
+)
 from bridge.errors import BridgeError, SetupError
 
 __all__ = ["app", "run"]
@@ -34,6 +48,8 @@ app.command("watch")(watch.watch)
 app.command("process")(process.process)
 app.command("batch")(batch.batch)
 app.command("apply")(apply.apply)
+app.add_typer(works.app, name="jobs")
+app.add_typer(drops.app, name="drops")
 app.add_typer(presets.app, name="presets")
 app.add_typer(models.app, name="models")
 app.add_typer(service.app, name="service")
