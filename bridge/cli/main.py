@@ -18,6 +18,7 @@ from bridge.cli import (
     batch,
     demo,
     doctor,
+    drops,
     evaluate,
     init,
     models,
