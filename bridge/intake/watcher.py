@@ -163,8 +163,9 @@ class _Post:
             )
             return
         self._heard, self._heard_at = self.ears.heard, now
-        self._observer = self._watcher.observer()
         try:
+            # Making one already takes what the system limits.
+            self._observer = self._watcher.observer()
             self._observer.schedule(self.ears, str(self.inbox), recursive=True, event_filter=_KINDS)
             self._observer.start()
         except (OSError, RuntimeError) as exc:
@@ -271,8 +272,12 @@ def _place(inbox: Path) -> tuple[int, int] | None:
 
 
 def _is_alive(observer: BaseObserver) -> bool:
-    emitters = list(observer.emitters)
-    return observer.is_alive() and bool(emitters) and all(emitter.is_alive() for emitter in emitters)
+    """Ask every thread there is: the one that dispatches, the one that emits and, on Linux, the one that reads."""
+    threads: list[threading.Thread] = [observer, *observer.emitters]
+    reader = getattr(observer, "_inotify_fd", None)
+    if isinstance(reader, threading.Thread):
+        threads.append(reader)
+    return bool(observer.emitters) and all(thread.is_alive() for thread in threads)
 
 
 def _refusal(inbox: Path, exc: OSError | RuntimeError) -> str:

@@ -237,6 +237,26 @@ def test_a_killed_emitter_is_noticed_and_replaced(inbox: Path, bell: Bell) -> No
         assert bell.after(lambda: (inbox / "a.wav").write_bytes(b"x"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the reading thread is inotify's")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dead_reading_thread_is_noticed_and_replaced(inbox: Path, bell: Bell) -> None:
+    maker = Maker()
+    with Watcher([inbox], bell, observer=maker) as watcher:
+        reader = maker.made[0]._inotify_fd  # type: ignore[attr-defined]
+
+        def fail(event: object) -> None:
+            raise OSError(errno.EIO, "read error")
+
+        reader.handle_event = fail
+        (inbox / "a.wav").write_bytes(b"x")
+        reader.join(PATIENCE_SECONDS)
+        assert maker.made[0].is_alive()
+        assert maker.emitter.is_alive(), "which shows that neither says anything"
+        assert tended(watcher, lambda: len(maker.made) == 2)
+        assert healthy(watcher)
+        assert bell.after(lambda: (inbox / "b.wav").write_bytes(b"x"))
+
+
 def test_an_emitter_dead_before_the_first_check_is_noticed(inbox: Path, bell: Bell) -> None:
     class Stillborn(EventEmitter):
         def run(self) -> None:
@@ -306,6 +326,13 @@ def test_a_limit_of_the_system_is_named_with_its_setting(inbox: Path, bell: Bell
         assert setting in trouble
         assert "No space" not in trouble, "which people take for a full disk"
         assert watcher.rescan_seconds(60.0) == POLLING_SECONDS
+
+    def refuse() -> BaseObserver:
+        raise OSError(number, "inotify limit reached")
+
+    with Watcher([inbox], bell, observer=refuse) as watcher:
+        assert setting in watcher.health()[0]
+        watcher.tend(time.monotonic() + 100.0)
 
 
 def test_on_a_network_no_event_is_trusted(inbox: Path, bell: Bell) -> None:
