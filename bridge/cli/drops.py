@@ -76,9 +76,8 @@ def show(
             ("model", manifest.model.name),
             ("preset", manifest.preset.name),
             ("position", f"{manifest.origin.seconds:g} s ({manifest.origin.source})"),
-            ("sum", "not promised" if manifest.null_depth_db is None else f"{manifest.null_depth_db} dB"),
+            ("sum", _sum(manifest.null_depth_db)),
         ]
-        rows[-1] = ("sum", rows[-1][1].replace("exact dB", "exact"))
         rows += [(file.kind, f"{format_bytes(file.bytes):>9}  {file.path}") for file in manifest.files]
         rows += [("note", notice) for notice in manifest.notices]
         output.table([(name, output.one_line(value)) for name, value in rows])
@@ -124,6 +123,8 @@ def prune(
     used = Projects([folder.expanduser() for folder in projects or ()])
     if projects:
         output.say(f"{used.count} projects were looked through.")
+    if yes and not used.count:
+        raise ConfigError("There is no REAPER project below --projects.", hint="Name the folders where they are.")
     going = []
     for drop in chosen:
         user = used.user_of(drop)
@@ -172,6 +173,13 @@ def _find(outboxes: Sequence[Path] | None, config: Path | None) -> list[Delivere
     if not folders:
         raise ConfigError("There is no outbox to look into.", hint="Name one: --outbox FOLDER")
     return [drop for folder in dict.fromkeys(folders) for drop in find_drops(folder)]
+
+
+def _sum(depth: float | str | None) -> str:
+    """Say how well the dry stems add up to the render."""
+    if depth is None:
+        return "not promised"
+    return depth if isinstance(depth, str) else f"{depth:.0f} dB"
 
 
 def _day(drop: Delivered) -> str:
