@@ -20,7 +20,7 @@ from bridge.config import Settings
 from bridge.daemon.loop import Daemon
 from bridge.delivery.manifest import read, verify
 from bridge.domain.drop import MANIFEST, Drop
-from bridge.domain.events import Event
+from bridge.domain.events import Event, StageStarted
 from bridge.domain.work import Work
 from bridge.errors import BridgeError
 from bridge.journal.journal import read_works
@@ -54,6 +54,10 @@ class Listener:
     def start(self, render: Path, number: int, of: int) -> None:
         self.started.append(render.name)
 
+    def stages(self) -> list[str]:
+        """The stages that were begun, in order."""
+        return [event.stage for event in self.events if isinstance(event, StageStarted)]
+
     def report(self, event: Event) -> None:
         self.events.append(event)
 
@@ -82,19 +86,22 @@ class House:
         self.daemon_settings = {"priority": "normal", **daemon}
         self.after = "keep"
         self.preset = "clean"
+        self.settle_seconds = 0.1
 
     def settings(self) -> Settings:
         inbox = {"path": self.inbox, "outbox": self.outbox, "model": "htdemucs_mini", "after": self.after}
-        return Settings.model_validate(
+        settings = Settings.model_validate(
             {
                 "inboxes": [inbox | {"preset": self.preset}],
-                "intake": {"settle_seconds": 0.5, "rescan_seconds": 1.0},
                 "separation": {"device": "cpu", "threads": 1},
                 "daemon": self.daemon_settings,
                 "tell": {"desktop": False},
                 "presets": {"folders": [self.presets]},
             }
         )
+        # Shorter than people may ask for, so that tests need not wait.
+        intake = settings.intake.model_copy(update={"settle_seconds": self.settle_seconds, "rescan_seconds": 1.0})
+        return settings.model_copy(update={"intake": intake})
 
     def daemon(self, command: tuple[str, ...] = FAKE_CHILD, **options: object) -> Daemon:
         return Daemon(
