@@ -118,9 +118,9 @@ class Tell(_Part):
     desktop: Annotated[bool, Field(strict=True)] = True
     """Show a notification where the desktop can."""
     finished: Command = ()
-    """Program and arguments, run when a drop is there."""
+    """Program and arguments, run when a drop is there; {render} and {drop} stand for their paths."""
     failed: Command = ()
-    """Program and arguments, run when a render is put aside."""
+    """Program and arguments, run when a render is put aside; {render} and {reason} stand for what happened."""
 
 
 class Separation(_Part):

@@ -23,14 +23,43 @@ def two_lines(err: str) -> bool:
 
 def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
     ended = run("--help")
-    for command in ("demo", "init", "process", "batch", "apply", "presets", "models", "evaluate", "doctor"):
+    for command in (
+        "demo",
+        "init",
+        "watch",
+        "process",
+        "batch",
+        "apply",
+        "jobs",
+        "drops",
+        "presets",
+        "models",
+        "service",
+        "evaluate",
+        "doctor",
+    ):
         assert f"\n  {command} " in ended.out
     assert ended.code == 0
     assert "130 interrupted" in " ".join(ended.out.split())
 
 
 def test_every_command_has_help(run: Run) -> None:
-    for line in ("demo", "init", "process", "batch", "apply", "evaluate", "doctor", "presets list", "models pull"):
+    for line in (
+        "demo",
+        "init",
+        "process",
+        "batch",
+        "apply",
+        "evaluate",
+        "doctor",
+        "presets list",
+        "models pull",
+        "jobs list",
+        "drops prune",
+        "service install",
+        "watch",
+        "batch",
+    ):
         assert run(*line.split(), "--help").code == 0
 
 
