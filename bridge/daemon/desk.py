@@ -172,16 +172,19 @@ class Desk:
         self._publish(work, staged)
 
     def _publish(self, work: Work, staged: Staged) -> None:
+        """Make the drop appear. While its outbox refuses, the complete folder waits in staging and in the journal."""
         assert work.keys is not None
         try:
             drop = publish(staged)
         except (NoSpaceError, DestinationError) as error:
-            # Complete as it is, it waits in staging and in the journal until its outbox can be written to.
             self._outboxes.pause(staged.outbox, error)
             self._told.failed(work.path, error)
         except BridgeError as error:
+            if (lost := self._outboxes.lost(staged.outbox)) is not None:
+                self._told.failed(work.path, lost)
+                return
             discard(staged)
-            self._fail(work, error)
+            self._fail(work, WorkerError(error.message, hint=error.hint, path=error.path))
         else:
             self._finish(work, drop.folder, work.keys)
 
@@ -199,6 +202,9 @@ class Desk:
         if isinstance(error, ReadError) and not os.path.lexists(work.path):
             self._journal.move(work, "gone", error=error)
             return
+        if work.state == "running" and not isinstance(error, SetupError):
+            # Whatever it died of, without its outbox it could not have lived.
+            error = self._outboxes.lost(inbox_of(work, self.settings).outbox) or error
         verdict = judge(
             error,
             attempts=work.attempts,

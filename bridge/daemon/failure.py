@@ -19,7 +19,7 @@ __all__ = ["Verdict", "judge"]
 
 _FIRST_WAIT_SECONDS = 15.0
 _LONGEST_WAIT_SECONDS = 600.0
-_DEATH_WAIT_SECONDS = 2.0
+_DEATH_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,19 @@ class Outboxes:
 
     def is_open(self, outbox: Path) -> bool:
         """Say whether a job may go there. One that is gone is paused here and now, and never made anew by us."""
-        if outbox not in self._paused and not outbox.is_dir():
-            self.pause(outbox, _gone(outbox))
-        return outbox not in self._paused
+        return self.lost(outbox) is None and outbox not in self._paused
+
+    def lost(self, outbox: Path) -> DestinationError | None:
+        """Return what to say of an outbox that is gone, and pause it; None of one that is there."""
+        if outbox.is_dir():
+            return None
+        error = DestinationError(
+            f"The outbox {outbox} is not there.",
+            hint="Connect its disk, or make the folder; the work then goes on by itself.",
+            path=outbox,
+        )
+        self.pause(outbox, error)
+        return error
 
     def pause(self, outbox: Path, error: BridgeError) -> None:
         """Let nothing go there for the reason given."""
@@ -82,14 +92,6 @@ class Outboxes:
         except (BridgeError, OSError):
             return False
         return True
-
-
-def _gone(outbox: Path) -> DestinationError:
-    return DestinationError(
-        f"The outbox {outbox} is not there.",
-        hint="Connect its disk, or make the folder; the work then goes on by itself.",
-        path=outbox,
-    )
 
 
 def _free_bytes(outbox: Path) -> int:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bridge.audio.read import Scan, Sound  # noqa: E402 - the tree under test, not an installed one
-from bridge.domain.job import Job, SeparationOptions  # noqa: E402
-from bridge.domain.stems import FloatArray  # noqa: E402
-from bridge.models.registry import find  # noqa: E402
-from bridge.models.weights import checksums  # noqa: E402
-from bridge.separation.separator import FakeSeparator, Separator  # noqa: E402
-from bridge.worker.child import serve  # noqa: E402
+from bridge.audio.read import Scan, Sound
+from bridge.domain.job import Job, SeparationOptions
+from bridge.domain.stems import FloatArray
+from bridge.models.registry import find
+from bridge.models.weights import checksums
+from bridge.separation.separator import FakeSeparator, Separator
+from bridge.worker.child import serve
 
 
 class QuickSeparator(FakeSeparator):
@@ -52,7 +52,8 @@ def separator_of(job: Job) -> Separator:
     if name.startswith("hang"):
         time.sleep(3600)
     model = find(job.separation.model, job.model_folders)
-    members = tuple(zip((member.signature for member in model.members), checksums(model, job.model_folders), strict=True))
+    signatures = (member.signature for member in model.members)
+    members = tuple(zip(signatures, checksums(model, job.model_folders), strict=True))
     return (SlowSeparator if name.startswith("slow") else QuickSeparator)(members)
 
 

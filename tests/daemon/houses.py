@@ -4,7 +4,6 @@ is the exact fake.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -166,4 +165,4 @@ class House:
 
     def story(self) -> str:
         works = [(work.path.name, work.state, work.attempts, work.reason) for work in self.works()]
-        return f"{works}; said {self.told.said}; errors {self.told.errors}; {os.listdir(self.outbox)}"
+        return f"{works}; said {self.told.said}; errors {self.told.errors}; {list(self.folder.glob('outbox/*'))}"

@@ -15,11 +15,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bridge.daemon import desk, recovery  # noqa: E402 - the tree under test, not an installed one
-from bridge.domain.events import StageStarted  # noqa: E402
-from bridge.journal.journal import Journal  # noqa: E402
-from bridge.worker.client import Worker  # noqa: E402
-from tests.daemon.houses import House  # noqa: E402
+from bridge.daemon import desk, recovery
+from bridge.domain.events import StageStarted
+from bridge.journal.journal import Journal
+from bridge.worker.client import Worker
+from tests.daemon.houses import House
 
 FOLDER, STEP, RENDER = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 CHILDREN: list[int] = []
@@ -50,7 +50,7 @@ def wrapped(place: Any, name: str, about: Callable[..., object]) -> None:
 def publish_with_steps(staged: Any) -> Any:
     def rename(source: Path, target: Path) -> None:
         die("before rename", staged.name)
-        os.rename(source, target)
+        source.rename(target)
         die("after rename", staged.name)
 
     return publish(staged, rename=rename)

@@ -43,7 +43,8 @@ def test_a_fault_of_the_render_parks_it_at_once(error: type[BridgeError]) -> Non
 
 
 def test_a_dying_worker_has_three_attempts_however_often_the_disk_was_full_before() -> None:
-    assert [judged(WorkerError, attempts=9, deaths=deaths).state for deaths in (1, 2, 3)] == ["retry", "retry", "parked"]
+    states = [judged(WorkerError, attempts=9, deaths=deaths).state for deaths in (1, 2, 3)]
+    assert states == ["retry", "retry", "parked"]
 
 
 @pytest.mark.parametrize("error", [NoSpaceError, DestinationError])
@@ -92,7 +93,7 @@ def test_a_worker_that_dies_costs_its_render_three_attempts_and_the_others_nothi
 
 
 def test_a_worker_that_hangs_is_ended_and_the_next_render_is_done(tmp_path: Path) -> None:
-    house = House(tmp_path, attempts=1, patience_minutes=0.1)
+    house = House(tmp_path, attempts=1, patience_minutes=0.15)
     sound(house.inbox / "hang.wav", seed=1)
     sound(house.inbox / "sound.wav", seed=2)
     assert house.once() == 1
@@ -147,19 +148,16 @@ def test_an_outbox_that_is_gone_is_waited_for_and_never_made_anew(tmp_path: Path
     assert house.works()[0].attempts == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="rights of folders")
-def test_a_drop_whose_outbox_is_lost_just_before_it_appears_is_delivered_later_without_computing_again(
+def test_a_job_whose_outbox_is_lost_under_it_is_done_once_it_is_back(
     tmp_path: Path,
 ) -> None:
     house = House(tmp_path)
     sound(house.inbox / "slow.wav")
     with house.running(include_existing=True):
         house.until(lambda: "separate" in house.told.stages())
-        # The staging folder may still be written to; the outbox itself is a file for a while.
-        place = house.outbox / ".staging"
-        house.until(lambda: (place / house.works()[0].job_id / "drop" / "drop.json").exists())
         moved = house.outbox.rename(tmp_path / "moved")
-        house.until(lambda: house.states() in ({"slow.wav": "publishing"}, {"slow.wav": "retry"}, {"slow.wav": "done"}))
+        house.until(lambda: house.states() != {"slow.wav": "running"})
+        assert house.states()["slow.wav"] in ("retry", "publishing")
         moved.rename(house.outbox)
         house.until(lambda: house.states() == {"slow.wav": "done"})
     assert house.drops() == ["slow"]
