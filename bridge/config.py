@@ -6,13 +6,14 @@ A fault is a ConfigError that says where the value came from (file and line, var
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from platformdirs import user_config_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from platformdirs import user_config_path, user_state_path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from bridge import strict_yaml
@@ -21,7 +22,8 @@ from bridge.domain.preset import OutputOptions, Preset
 from bridge.errors import ConfigError
 from bridge.words import did_you_mean, sentence
 
-__all__ = ["Inbox", "Models", "Output", "Presets", "Separation", "Settings", "default_file", "load"]
+__all__ = ["Daemon", "Inbox", "Intake", "Models", "Output", "Presets", "Separation", "Settings", "Tell", "default_file"]
+__all__ += ["load", "state_folder"]
 
 _KINDS = {
     "model_type": "'name: value' lines",
@@ -35,7 +37,8 @@ _KINDS = {
 
 VARIABLE = "STEM_BRIDGE_"
 CONFIG_VARIABLE = "STEM_BRIDGE_CONFIG"
-PLACES = frozenset({CONFIG_VARIABLE, "STEM_BRIDGE_DATA"})
+DATA_VARIABLE = "STEM_BRIDGE_DATA"
+PLACES = frozenset({CONFIG_VARIABLE, DATA_VARIABLE})
 """Variables that say where things lie, and are no settings themselves."""
 
 
@@ -52,7 +55,14 @@ def _stem_words(value: object) -> object:
     return words
 
 
+def _hours(value: str) -> str:
+    if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
+        raise PydanticCustomError("hours", "two times of day, such as '22:00-07:00', or '' for none")
+    return value
+
+
 Folder = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser() if isinstance(value, str) else value)]
+Command = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(max_length=100)]
 Folders = Annotated[tuple[Folder, ...], BeforeValidator(_words)]
 
 
@@ -71,6 +81,49 @@ class Inbox(_Part):
     """Name of a preset, or the path of its file."""
     model: str = "htdemucs"
     """Name of a model, or a folder of your own weights."""
+    after: Literal["keep", "move"] = "keep"
+    """What becomes of a render once its drop is there: it stays, or it moves into `done` in its inbox."""
+
+
+class Intake(_Part):
+    """When a render in an inbox counts as finished."""
+
+    settle_seconds: Annotated[float, Field(strict=True, ge=0.5, le=3600.0)] = 3.0
+    """A render is finished when it has not changed for this long; 0.5..3600."""
+    rescan_seconds: Annotated[float, Field(strict=True, ge=1.0, le=86400.0)] = 60.0
+    """How often inboxes are listed in full, whatever the system reports; 1..86400."""
+    unfinished_grace_minutes: Annotated[float, Field(strict=True, ge=0.0, le=10080.0)] = 10.0
+    """For how long a file that looks unfinished is waited for before it is called stalled; 0..10080."""
+
+
+class Daemon(_Part):
+    """How `watch` works beside everything else on the computer."""
+
+    attempts: Annotated[int, Field(strict=True, ge=1, le=100)] = 3
+    """How often a render is tried whose worker dies; 1..100."""
+    patience_minutes: Annotated[float, Field(strict=True, ge=0.1, le=1440.0)] = 10.0
+    """A worker that says nothing for this long is ended; 0.1..1440."""
+    idle_minutes: Annotated[float, Field(strict=True, ge=0.0, le=10080.0)] = 15.0
+    """The worker gives its memory back after this long without work; 0..10080."""
+    priority: Literal["low", "normal"] = "low"
+    """CPU priority of the worker."""
+    spare_cores: Annotated[int, Field(strict=True, ge=0, le=256)] = 1
+    """Cores left to other programs where `separation.threads` is 0."""
+    while_playing: Literal["pause", "throttle", "ignore"] = "pause"
+    """What to do while the DAW reports that it plays or records."""
+    quiet_hours: Annotated[str, AfterValidator(_hours)] = ""
+    """Times of day in which no job starts, such as '20:00-23:30'; '' = none."""
+
+
+class Tell(_Part):
+    """Who hears of what `watch` did."""
+
+    desktop: Annotated[bool, Field(strict=True)] = True
+    """Show a notification where the desktop can."""
+    finished: Command = ()
+    """Program and arguments, run when a drop is there; {render} and {drop} stand for their paths."""
+    failed: Command = ()
+    """Program and arguments, run when a render is put aside; {render} and {reason} stand for what happened."""
 
 
 class Separation(_Part):
@@ -138,8 +191,11 @@ class Settings(_Part):
 
     version: Literal[1] = 1
     inboxes: tuple[Inbox, ...] = ()
+    intake: Intake = Intake()
     separation: Separation = Separation()
     output: Output = Output()
+    daemon: Daemon = Daemon()
+    tell: Tell = Tell()
     presets: Presets = Presets()
     models: Models = Models()
     file: Path | None = Field(default=None, exclude=True)
@@ -164,6 +220,13 @@ class Settings(_Part):
 def default_file() -> Path:
     """Return where bridge.yaml lies when nobody says otherwise: the platform's folder for settings."""
     return user_config_path("stem-bridge", appauthor=False) / "bridge.yaml"
+
+
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where journals, status and logs lie: STEM_BRIDGE_DATA/state, else the platform's folder for state."""
+    if data := environment.get(DATA_VARIABLE):
+        return Path(data).expanduser().absolute() / "state"
+    return user_state_path("stem-bridge", appauthor=False)
 
 
 def load(

@@ -14,7 +14,8 @@
          |- RenderChangedError    the file changed while it was read
          |- NoSpaceError          the disk is full
          |- DestinationError      the outbox is not there or not writable
-         `- DeviceError           a processor is gone or out of memory
+         |- DeviceError           a processor is gone or out of memory
+         `- WorkerError           the worker process died or hung: another attempt, not endless ones
 
 `message` says what happened, `hint` what to do: sentences with a full stop, but where a command ends them nothing
 follows it, so that it can be copied. Errors of other libraries are translated at the one module that calls the library,
@@ -42,6 +43,7 @@ __all__ = [
     "RetryError",
     "SeparationError",
     "SetupError",
+    "WorkerError",
     "by_name",
 ]
 
@@ -110,6 +112,10 @@ class DestinationError(RetryError):
 
 class DeviceError(RetryError):
     """Raised when a processor is gone or out of memory."""
+
+
+class WorkerError(RetryError):
+    """Raised when the worker process died or made no progress; worth another attempt, not endless ones."""
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the user took the job back

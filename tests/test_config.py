@@ -161,3 +161,22 @@ def test_no_text_makes_anything_but_settings_or_a_config_error(
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no endless file on this system")
 def test_an_endless_file_is_read_no_further_than_shows_that_it_is_too_large() -> None:
     assert "more than 64 KiB is too large" in fault(Path("/dev/zero")).message
+
+
+def test_the_daemon_s_settings_have_ranges_and_the_state_has_a_place(write: Write, tmp_path: Path) -> None:
+    settings = config.load(write("intake: {settle_seconds: 5}\ntell: {finished: [say, done]}\n"), environment={})
+    assert (settings.intake.settle_seconds, settings.tell.finished) == (5.0, ("say", "done"))
+    variables = {"STEM_BRIDGE_DAEMON_QUIET_HOURS": "'22:00-07:00'", "STEM_BRIDGE_DAEMON_ATTEMPTS": "5"}
+    settings = config.load(write(""), environment=variables)
+    assert (settings.daemon.quiet_hours, settings.daemon.attempts) == ("22:00-07:00", 5)
+    assert config.state_folder({"STEM_BRIDGE_DATA": str(tmp_path)}) == tmp_path / "state"
+    for text in (
+        "intake: {settle_seconds: 0}",
+        "intake: {rescan_seconds: .nan}",
+        "daemon: {quiet_hours: 25:00-07:00}",
+        "daemon: {while_playing: stop}",
+        "tell: {finished: say done}",
+        "tell: {finished: ['']}",
+        "inboxes: [{path: a, outbox: b, after: delete}]",
+    ):
+        assert "bridge.yaml:1: " in fault(write(text)).message, text

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "bridge"
 LADDER = [
     ["__main__"],
     ["cli"],
-    ["daemon", "batch", "demo"],
+    ["daemon", "batch", "demo", "service"],
     ["worker"],
     ["pipeline"],
     ["intake", "separation", "effects", "midi", "session", "delivery"],
@@ -28,6 +28,7 @@ LADDER = [
 
 WALLS = {
     "watchdog": {"intake"},
+    "sqlite3": {"journal"},
     "huggingface_hub": {"models"},
     "safetensors": {"models", "separation"},
     "torch": {"separation"},

@@ -69,7 +69,9 @@ def test_the_table_of_presets_lists_what_ships() -> None:
 
 
 def test_the_table_of_settings_gives_settings_with_their_defaults() -> None:
-    rows = re.findall(r"^\| `(separation|output)\.(\w+)` \| `(\w[^`]*)` \|", PAGES["README.md"], re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(separation|output|intake|daemon)\.(\w+)` \| `(\w[^`]*)` \|", PAGES["README.md"], re.MULTILINE
+    )
     assert len(rows) >= 6
     for part, name, default in rows:
         value = getattr(getattr(config.Settings(), part), name)
@@ -82,8 +84,10 @@ def test_the_drop_that_is_drawn_has_the_names_of_a_drop() -> None:
 
 
 def test_every_file_that_is_named_is_there() -> None:
-    named = {name for text in PAGES.values() for name in re.findall(r"`((?:bridge|tests|presets)/[\w/.-]+)`", text)}
-    named |= set(re.findall(r"\]\(([\w.-]+)\)", "".join(PAGES.values())))
+    named = {
+        name for text in PAGES.values() for name in re.findall(r"`((?:bridge|tests|presets|docs)/[\w/.-]+)`", text)
+    }
+    named |= set(re.findall(r"\]\(([\w./-]+)\)", "".join(PAGES.values())))
     assert not [name for name in sorted(named) if not (ROOT / name).exists()]
 
 

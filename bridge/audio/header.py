@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from bridge.audio.containers import aiff, flac, mp4, mpeg, ogg, riff, wave64
 from bridge.audio.containers.source import Header, Source
 from bridge.errors import ReadError
 
-__all__ = ["Header", "inspect", "require_complete"]
+__all__ = ["Header", "inspect", "inspect_open", "require_complete"]
 
 _FOREIGN = {
     b"RIFX": "a big-endian WAV",
@@ -37,12 +38,20 @@ def inspect(path: Path) -> Header:
             what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
             raise ReadError(f"{path.name} is {what}.", hint="Give a sound file.", path=path)
         with path.open("rb") as file:
-            return _parse(Source(file, found.st_size, path))
+            return inspect_open(file, found.st_size, path)
     except FileNotFoundError as exc:
         raise ReadError(f"{path} does not exist.", hint="Check the name and the folder.", path=path) from exc
     except OSError as exc:
         reason = exc.strerror or str(exc)
         raise ReadError(f"{path.name} cannot be opened: {reason}.", hint="Check its permissions.", path=path) from exc
+
+
+def inspect_open(file: BinaryIO, size: int, path: Path) -> Header:
+    """Say what `inspect` says, of a file that is open already and `size` bytes long; `path` is for words only.
+
+    Raises ReadError as `inspect` does, and OSError when it cannot be read.
+    """
+    return _parse(Source(file, size, path))
 
 
 def require_complete(path: Path) -> Header:

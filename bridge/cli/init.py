@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
@@ -51,26 +52,36 @@ def init(
 
 def template(home: Path) -> str:
     """Write a commented bridge.yaml whose inbox and outbox lie in `home`; it loads as it is."""
-    from bridge.config import Output, Separation
+    from bridge.config import Daemon, Intake, Output, Separation, Tell
 
     return _TEMPLATE.format(
         inbox=_quoted(home / "inbox"),
         outbox=_quoted(home / "outbox"),
         presets=_quoted(home / "presets"),
+        intake=_described(Intake),
         separation=_described(Separation),
         output=_described(Output),
+        daemon=_described(Daemon),
+        tell=_described(Tell),
     )
 
 
 def _described(part: type[BaseModel]) -> str:
     """Write every setting of a part, switched off, with its default and what its docstring says."""
-    written = {"stems": "all", "two_stems": "null", "dry": "true"}
-    lines = []
+    rows = []
     for name, info in part.model_fields.items():
-        default = written.get(name, info.default)
+        default = "all" if name == "stems" else _yaml(info.default)
         words = f" ({', '.join(get_args(info.annotation))})" if get_origin(info.annotation) is Literal else ""
-        lines.append(f"  # {name}: {default}".ljust(22) + f" # {info.description}{words}")
-    return "\n".join(lines)
+        rows.append((f"  # {name}: {default}", f" # {info.description}{words}"))
+    width = max(len(setting) for setting, _ in rows)
+    return "\n".join(setting.ljust(width) + comment for setting, comment in rows)
+
+
+def _yaml(value: object) -> str:
+    """Write a default as the file would say it."""
+    if isinstance(value, str):
+        return value or "''"
+    return json.dumps(value)  # a tuple becomes a list
 
 
 def _quoted(path: Path) -> str:
@@ -89,12 +100,22 @@ inboxes:
     outbox: {outbox}
     preset: clean     # see: stem-bridge presets list
     model: htdemucs   # see: stem-bridge models list
+    after: keep       # or `move`: renders that are done go into `done` in the inbox
+
+intake:
+{intake}
 
 separation:
 {separation}
 
 output:
 {output}
+
+daemon:
+{daemon}
+
+tell:
+{tell}
 
 presets:
   # folders: [{presets}]   # your own presets; one there hides a shipped one of its name

@@ -16,7 +16,22 @@ from typing import Annotated, Any
 import typer
 
 from bridge import __version__
-from bridge.cli import apply, demo, doctor, evaluate, init, models, output, presets, process
+from bridge.cli import (
+    apply,
+    batch,
+    demo,
+    doctor,
+    drops,
+    evaluate,
+    init,
+    models,
+    output,
+    presets,
+    process,
+    service,
+    watch,
+    works,
+)
 from bridge.errors import BridgeError, SetupError
 
 __all__ = ["app", "run"]
@@ -33,10 +48,15 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
+app.command("watch")(watch.watch)
 app.command("process")(process.process)
+app.command("batch")(batch.batch)
 app.command("apply")(apply.apply)
+app.add_typer(works.app, name="jobs")
+app.add_typer(drops.app, name="drops")
 app.add_typer(presets.app, name="presets")
 app.add_typer(models.app, name="models")
+app.add_typer(service.app, name="service")
 app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 

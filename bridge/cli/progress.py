@@ -75,6 +75,12 @@ class Feedback:
         """A render could not be done; `render` is None when the whole call cannot."""
         output.error(error)
 
+    def overall(self, done_seconds: float, total_seconds: float, took_seconds: float) -> None:
+        """Of a run over many renders so much sound is done, after so long."""
+        if 0 < done_seconds < total_seconds:
+            left = took_seconds * (total_seconds - done_seconds) / done_seconds
+            self.say(f"{100 * done_seconds / total_seconds:.0f} % of all, {format_duration(left)} left")
+
     def _pace(self, event: Progress) -> tuple[float, float]:
         """Return the stage's speed in x real time and the seconds it still needs."""
         took = max(time.monotonic() - self._stage_began, 1e-3)
@@ -165,6 +171,9 @@ class Json(Feedback):
 
     def say(self, text: str) -> None:
         output.event("notice", message=text)
+
+    def overall(self, done_seconds: float, total_seconds: float, took_seconds: float) -> None:
+        output.event("overall", done_seconds=done_seconds, total_seconds=total_seconds, took_seconds=took_seconds)
 
     def done(self, render: Path, drop: Drop) -> None:
         output.event("done", render=render, drop=drop.folder, import_script=drop.import_script, manifest=drop.manifest)

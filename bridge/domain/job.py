@@ -12,7 +12,7 @@ from typing import Literal
 from bridge.domain.preset import OutputOptions, Preset
 from bridge.domain.render import Marker, Origin
 
-__all__ = ["Job", "SeparationOptions", "drop_key"]
+__all__ = ["Job", "SeparationOptions", "drop_key", "separation_key"]
 
 Residual = Literal["other", "stem", "share", "drop"]
 
@@ -55,24 +55,37 @@ class Job:
     output: OutputOptions = field(default_factory=OutputOptions)
     model_folders: tuple[Path, ...] = ()
     """Extra folders where weights may lie."""
+    origin: Origin | None = None
+    """Where in the project the render starts, when a sidecar says so; else the file itself is asked."""
+    markers: tuple[Marker, ...] = ()
+    """Of the sidecar; added to those of the file."""
     stems_from: Path | None = None
     """A drop whose dry stems are used instead of separating (`apply`)."""
+
+
+def separation_key(job: Job, audio_key: str, weights_sha256: Sequence[str]) -> str:
+    """Name dry stems by all that changes them, hex: the sound, the weights, and every option but the device's.
+
+    Device, threads and batch change rounding only.
+    """
+    options = {key: value for key, value in asdict(job.separation).items() if key not in ("device", "threads", "batch")}
+    return _digest({"audio": audio_key, "weights": list(weights_sha256), "separation": options})
 
 
 def drop_key(job: Job, audio_key: str, origin: Origin, markers: Sequence[Marker], weights_sha256: Sequence[str]) -> str:
     """Name a result by all that changes it, 16 hex digits: same key, same drop.
 
-    Covers the sound, its place and markers, the preset, the model's weights, and every option but the device and the
-    threads, which change rounding only.
+    Covers what `separation_key` covers, and the place in the project, the markers, the preset and the output.
     """
-    options = {key: value for key, value in asdict(job.separation).items() if key not in ("device", "threads", "batch")}
     facts = {
-        "audio": audio_key,
+        "stems": separation_key(job, audio_key, weights_sha256),
         "origin": asdict(origin),
         "markers": [asdict(marker) for marker in markers],
         "preset": [job.preset.name, job.preset.sha256],
-        "weights": list(weights_sha256),
-        "separation": options,
         "output": asdict(job.output),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    return _digest(facts)[:16]
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -12,34 +11,9 @@ from pathlib import Path
 
 from bridge.domain.drop import MANIFEST
 from bridge.errors import BridgeError, ReadError
+from bridge.intake.filters import AUDIO_SUFFIXES, is_audio_name, is_visible, natural
 
 __all__ = ["AUDIO_SUFFIXES", "Selection", "find_renders"]
-
-AUDIO_SUFFIXES = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".bwf",
-        ".rf64",
-        ".w64",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".m4a",
-    ]
-)
-"""What is taken from folders. Peaks, projects and half-finished downloads (.reapeaks .RPP .part .tmp) end otherwise."""
-_LITTER = frozenset(["__macosx", "#recycle", "$recycle.bin", "system volume information", "@eadir", "lost+found"])
-"""Folders that operating systems and storage boxes make; hidden ones are left out anyway."""
-_LINK_TAGS = (0xA000000C, 0xA0000003)
-"""Windows: symbolic links and junctions."""
-_HIDDEN = 0x2
-"""Windows: the file attribute."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +93,7 @@ def _walk(top: Path, *, recursive: bool) -> Iterator[Path]:
         folder = waiting.pop()
         try:
             with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: _natural(entry.name))
+                entries = sorted(listing, key=lambda entry: natural(entry.name))
         except OSError:
             if folder == top:
                 raise
@@ -129,32 +103,14 @@ def _walk(top: Path, *, recursive: bool) -> Iterator[Path]:
             continue
         below = []
         for entry in entries:
-            if not _is_visible(entry):
+            if not is_visible(entry):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 below.append(folder / entry.name)
-            elif entry.is_file(follow_symlinks=False) and Path(entry.name).suffix.lower() in AUDIO_SUFFIXES:
+            elif entry.is_file(follow_symlinks=False) and is_audio_name(entry.name):
                 yield folder / entry.name
         if recursive:
             waiting.extend(reversed(below))
-
-
-def _is_visible(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith(".") or entry.name.lower() in _LITTER:
-        return False
-    try:
-        status = entry.stat(follow_symlinks=False)
-    except OSError:
-        # Gone since it was listed.
-        return False
-    hidden = getattr(status, "st_file_attributes", 0) & _HIDDEN
-    return not hidden and getattr(status, "st_reparse_tag", 0) not in _LINK_TAGS
-
-
-def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort 'take 2' before 'take 10', and upper case beside lower case."""
-    parts = re.split(r"([0-9]+)", unicodedata.normalize("NFC", name).casefold())
-    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts if part], name
 
 
 def _key(path: Path) -> tuple[int, int, str]:

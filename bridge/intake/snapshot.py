@@ -17,6 +17,7 @@ from pathlib import Path
 from bridge.disk import disk_errors
 from bridge.domain.render import FileIdentity
 from bridge.errors import BridgeError, NoSpaceError, ReadError, RenderChangedError
+from bridge.intake.plain import identity_of, open_plain
 from bridge.units import format_bytes
 
 __all__ = ["Snapshot", "take"]
@@ -54,21 +55,17 @@ def take(path: Path, into: Path, *, name: str | None = None) -> Snapshot:
             held_still = _same(os.fstat(source), opened) and _still_there(path, looked)
         if not held_still:
             raise _changed(path)
-    return Snapshot(copy, _identity(opened), sha256)
+    return Snapshot(copy, identity_of(opened), sha256)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[int, os.stat_result, os.stat_result]]:
     """Open a plain file for reading; give the descriptor, and what the name and the descriptor stand for."""
     with _reading(path):
-        looked = path.lstat()
-        _require_plain(path, looked.st_mode)
-        # Opening a pipe would wait for its writer, opening a link would follow it: both may have come since the look.
-        source = os.open(path, os.O_RDONLY | _flags("O_BINARY", "O_NOINHERIT", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
+        source, looked = open_plain(path)
     try:
         with _reading(path):
             opened = os.fstat(source)
-        _require_plain(path, opened.st_mode)
         yield source, looked, opened
     finally:
         os.close(source)
@@ -96,20 +93,8 @@ def _flags(*names: str) -> int:
     return sum(getattr(os, name, 0) for name in names)
 
 
-def _require_plain(path: Path, mode: int) -> None:
-    if stat.S_ISREG(mode):
-        return
-    kinds = {stat.S_ISLNK: "a link", stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
-    kind = next((words for is_kind, words in kinds.items() if is_kind(mode)), "a device")
-    raise ReadError(f"{path} is {kind}, not a sound file.", hint="Name the sound file itself.", path=path)
-
-
-def _identity(status: os.stat_result) -> FileIdentity:
-    return FileIdentity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
 def _same(now: os.stat_result, then: os.stat_result) -> bool:
-    return _identity(now) == _identity(then) and stat.S_IFMT(now.st_mode) == stat.S_IFMT(then.st_mode)
+    return identity_of(now) == identity_of(then) and stat.S_IFMT(now.st_mode) == stat.S_IFMT(then.st_mode)
 
 
 def _still_there(path: Path, then: os.stat_result) -> bool:

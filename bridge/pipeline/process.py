@@ -10,26 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bridge.audio.chunks import Chunks, read_chunks
 from bridge.audio.header import require_complete
 from bridge.audio.read import Scan, Sound, open_sound, scan
+from bridge.delivery.manifest import read
 from bridge.delivery.names import safe_name
 from bridge.delivery.plan import plan_drop
 from bridge.delivery.records import ModelRecord
 from bridge.delivery.reuse import open_reused
 from bridge.delivery.stage import open_stage
-from bridge.domain.drop import Staged
+from bridge.domain.drop import MANIFEST, Staged
 from bridge.domain.events import Report, Stage
-from bridge.domain.job import Job
+from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.render import Origin, Render
 from bridge.domain.stems import StemBlock, StemChoice, complement_name
+from bridge.domain.work import Identified
 from bridge.effects.graph import bind
 from bridge.errors import BridgeError, ReadError
 from bridge.intake.snapshot import Snapshot, take
 from bridge.models.registry import find
+from bridge.models.weights import checksums
 from bridge.pipeline.handover import Outcome, hand_over, model_record
 from bridge.pipeline.progress import Cancel, Watch
 from bridge.pipeline.recording import Recording
@@ -37,7 +40,7 @@ from bridge.separation.choice import choose_stems
 from bridge.separation.separate import separate
 from bridge.separation.separator import Separator
 
-__all__ = ["process"]
+__all__ = ["Decide", "process"]
 
 _COPY_NAME_BYTES = 40
 """Keeps the copy's path below those of the drop, whose length is looked after (Windows)."""
@@ -45,7 +48,17 @@ _LONGEST_PROJECT_SECONDS = 12 * 3600
 """A bext time beyond this is a time of day, not a place in a project."""
 
 
-def process(job: Job, report: Report, cancel: Cancel, separators: Callable[[Job], Separator]) -> Staged:
+Decide = Callable[[Identified], Path | None]
+"""Told what a job is before anything is computed; gives a drop whose stems to use, or None, or raises Cancelled."""
+
+
+def process(
+    job: Job,
+    report: Report,
+    cancel: Cancel,
+    separators: Callable[[Job], Separator],
+    decide: Decide = lambda _: None,
+) -> Staged:
     """Do the whole job in a staging folder inside the outbox; nothing is visible there until it is published.
 
     Raises BridgeError when it cannot be done and Cancelled when it was taken back; the staging folder is then gone.
@@ -59,6 +72,8 @@ def process(job: Job, report: Report, cancel: Cancel, separators: Callable[[Job]
         with ExitStack() as opened:
             mix = opened.enter_context(open_sound(snapshot.path, stage.work))
             render, scanned, chunks = _examine(job, snapshot, mix, watch)
+            known = decide(_identify(job, render))
+            job = job if known is None else replace(job, stems_from=known)
             source = opened.enter_context(_source_of_stems(job, mix, scanned, separators, stage.work))
             graph = bind(
                 job.preset, source.choice.delivered, sample_rate=mix.format.sample_rate, channels=mix.format.channels
@@ -150,10 +165,23 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
         audio_key=scanned.audio_key,
         format=source,
         levels=scanned.levels,
-        origin=_origin(chunks, source.sample_rate),
-        markers=chunks.markers,
+        origin=job.origin or _origin(chunks, source.sample_rate),
+        markers=(*chunks.markers, *job.markers),
     )
     return render, scanned, chunks
+
+
+def _identify(job: Job, render: Render) -> Identified:
+    if job.stems_from is None:
+        weights = checksums(find(job.separation.model, job.model_folders), job.model_folders)
+    else:
+        weights = tuple(member.sha256 for member in read(job.stems_from / MANIFEST).model.members)
+    return Identified(
+        audio_key=render.audio_key,
+        separation_key=separation_key(job, render.audio_key, weights),
+        drop_key=drop_key(job, render.audio_key, render.origin, render.markers, weights),
+        seconds=render.format.seconds,
+    )
 
 
 def _origin(chunks: Chunks, sample_rate: int) -> Origin:

@@ -6,16 +6,27 @@ import json
 import os
 import queue
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from bridge.domain.events import Event
 from bridge.domain.job import Job
+from bridge.domain.work import Identified
 from bridge.errors import BridgeError, Cancelled, RenderError
 from bridge.pipeline.process import process
 from bridge.pipeline.separators import Separators
+from bridge.separation.separator import Separator
 from bridge.worker import protocol
 
-__all__ = ["main"]
+__all__ = ["main", "serve"]
+
+_LOOK_UP_SECONDS = 0.2
+"""How often a job that waits for an answer, or stands still, looks whether it was taken back."""
+_ORPHAN_SECONDS = 20.0
+"""How long a job may take to let go once the parent is gone; one that hangs must not outlive it for ever."""
+_LONGEST_REST_SECONDS = 5.0
 
 
 class _Channel:
@@ -37,17 +48,40 @@ class _Channel:
         self.send(protocol.encode_event(event))
 
 
+class _Reins:
+    """What the parent wants of the job in hand: to go on, to go slower, to stand still, to let go."""
+
+    def __init__(self) -> None:
+        self.cancel = threading.Event()
+        self.pace = "full"
+        self._looked = time.monotonic()
+
+    def taken_back(self) -> bool:
+        """Say whether the job was taken back; asked between blocks, and keeps them waiting as long as it must."""
+        if self.pace == "half":
+            self.cancel.wait(min(time.monotonic() - self._looked, _LONGEST_REST_SECONDS))
+        while self.pace == "stop" and not self.cancel.wait(_LOOK_UP_SECONDS):
+            pass
+        self._looked = time.monotonic()
+        return self.cancel.is_set()
+
+
 def main() -> None:
     """Serve jobs until the parent closes the pipe."""
+    serve(Separators())
+
+
+def serve(separators: Callable[[Job], Separator]) -> None:
+    """Serve jobs with these separators until the parent closes the pipe."""
     incoming, outgoing = _own_pipes()
     channel = _Channel(outgoing)
     jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    cancel = threading.Event()
-    threading.Thread(target=_listen, args=(incoming, jobs, cancel), name="listen", daemon=True).start()
-    separators = Separators()
+    answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    reins = _Reins()
+    threading.Thread(target=_listen, args=(incoming, jobs, answers, reins), name="listen", daemon=True).start()
     try:
         while (message := jobs.get()) is not None:
-            _serve(protocol.decode_job(message), channel, cancel, separators)
+            _serve(protocol.decode_job(message), channel, answers, reins, separators)
     except Cancelled:
         # The parent is gone; the job in hand has removed its staging on the way out.
         return
@@ -67,24 +101,51 @@ def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
     return incoming, outgoing
 
 
-def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[dict[str, Any] | None], cancel: threading.Event) -> None:
+def _listen(
+    pipe: BinaryIO,
+    jobs: queue.SimpleQueue[dict[str, Any] | None],
+    answers: queue.SimpleQueue[dict[str, Any]],
+    reins: _Reins,
+) -> None:
     try:
         for text in pipe:
             message = json.loads(text)
             if message["do"] == "cancel":
-                cancel.set()
+                reins.cancel.set()
+            elif message["do"] == "answer":
+                answers.put(message)
+            elif message["do"] == "pace":
+                reins.pace = message["pace"]
             else:
                 # Here and not where the job is begun: its own cancel may follow at once.
-                cancel.clear()
+                reins.cancel.clear()
+                reins.pace = "full"
                 jobs.put(message)
     finally:
-        cancel.set()
+        reins.cancel.set()
         jobs.put(None)
+    time.sleep(_ORPHAN_SECONDS)
+    os._exit(1)
 
 
-def _serve(job: Job, channel: _Channel, cancel: threading.Event, separators: Separators) -> None:
+def _serve(
+    job: Job,
+    channel: _Channel,
+    answers: queue.SimpleQueue[dict[str, Any]],
+    reins: _Reins,
+    separators: Callable[[Job], Separator],
+) -> None:
+    def decide(keys: Identified) -> Path | None:
+        channel.send(protocol.encode_identified(keys))
+        while not reins.cancel.is_set():
+            try:
+                return protocol.decode_answer(answers.get(timeout=_LOOK_UP_SECONDS))
+            except queue.Empty:
+                continue
+        raise Cancelled
+
     try:
-        staged = process(job, channel.report, cancel.is_set, separators)
+        staged = process(job, channel.report, reins.taken_back, separators, decide)
     except Cancelled:
         channel.send({"is": "cancelled"})
     except BridgeError as error:

@@ -9,17 +9,25 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Literal, Self
 
 from bridge.delivery.stage import discard_stage
 from bridge.domain.drop import Staged
-from bridge.domain.events import Report
+from bridge.domain.events import Event, Report
 from bridge.domain.job import Job
-from bridge.errors import DeviceError, RenderError
+from bridge.domain.work import Identified
+from bridge.errors import Cancelled, DeviceError, WorkerError
 from bridge.worker import protocol
 
-__all__ = ["Worker"]
+__all__ = ["Decide", "Pace", "Worker"]
+
+Decide = Callable[[Identified], Path | None]
+Pace = Literal["full", "half", "stop"]
+"""How fast a job goes: as it can, half the time, or not at all; heard between two blocks."""
 
 _CANCEL_GRACE_SECONDS = 8.0
 """A forward pass in flight may take seconds; after this the worker is killed."""
@@ -39,12 +47,19 @@ _TUNABLES = f"glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold={_GIB}:glibc.ma
 class Worker:
     """A child process that runs jobs one after the other; a dead one is replaced at the next job. A context manager."""
 
-    def __init__(self, *, command: tuple[str, ...] = _CHILD) -> None:
+    def __init__(self, *, command: tuple[str, ...] = _CHILD, started: Callable[[int], None] = lambda _: None) -> None:
+        """`started` is told the process id of every child, before it has a job."""
         self._command = command
+        self._started = started
+        self._pace: Pace = "full"
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
         self._log: IO[bytes] | None = None
+        self._job: Job | None = None
+        self._report: Report = _say_nothing
+        self._decide: Decide = lambda _: None
+        self._heard = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -57,16 +72,92 @@ class Worker:
     def run(self, job: Job, report: Report) -> Staged:
         """Run one job to its end and return the complete staging folder.
 
-        Raises the BridgeError that the job raised, or RenderError when the worker died. On KeyboardInterrupt, and when
+        Raises the BridgeError that the job raised, or WorkerError when the worker died. On KeyboardInterrupt, and when
         `report` raises, the job is cancelled and its staging removed before that goes on.
         """
-        self._start()
-        self._send(protocol.encode_job(job))
+        self.begin(job, report)
         try:
-            return self._wait(job, report)
+            while (staged := self.poll(_POLL_SECONDS)) is None:
+                pass
         except KeyboardInterrupt:
-            self._cancel(job)
+            self.cancel()
             raise
+        return staged
+
+    def begin(self, job: Job, report: Report, decide: Decide = lambda _: None) -> None:
+        """Hand over a job; `poll` brings its end. `decide` is asked once, when it is known what the job is.
+
+        `decide` returns a drop whose stems are used instead of separating, or None to go on; it raises Cancelled to
+        stop the job.
+        """
+        assert self._job is None, "one job at a time"
+        self._start()
+        self._job, self._report, self._decide = job, report, decide
+        self._heard = time.monotonic()
+        self._send(protocol.encode_job(job))
+        if self._pace != "full":
+            self._send(protocol.encode_pace(self._pace))
+
+    def poll(self, timeout: float = 0.0) -> Staged | None:
+        """Pass on what the worker says within `timeout` seconds; returns the staging folder once the job is done.
+
+        Raises the BridgeError that the job raised, Cancelled when it was stopped, WorkerError when the worker died.
+        Then, as after a result, the worker is free for the next job.
+        """
+        assert self._job is not None, "no job"
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                message = self._messages.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                return None
+            self._heard = time.monotonic()
+            if message is None:
+                raise self._died()
+            staged = self._take(message)
+            if staged is not None:
+                return staged
+
+    @property
+    def silent_seconds(self) -> float:
+        """Return for how long the job has said nothing; 0 while it must stand still."""
+        return 0.0 if self._pace == "stop" else time.monotonic() - self._heard
+
+    @property
+    def runs(self) -> bool:
+        """Say whether there is a child, busy or not."""
+        return self._process is not None
+
+    def pace(self, pace: Pace) -> None:
+        """Let this job and those that follow go so fast; quiet when they do already."""
+        if pace == self._pace:
+            return
+        self._pace = pace
+        self._heard = time.monotonic()
+        if self._job is not None:
+            self._send(protocol.encode_pace(pace))
+
+    def cancel(self) -> None:
+        """Take the job back and wait for its end; a worker that does not let go in time is killed."""
+        job = self._job
+        if job is None:
+            return
+        self._send({"do": "cancel"})
+        try:
+            while (message := self._messages.get(timeout=_CANCEL_GRACE_SECONDS)) is not None:
+                if message["is"] in ("staged", "failed", "cancelled"):
+                    break
+        except (queue.Empty, KeyboardInterrupt):
+            self.kill()
+        self._job = None
+        if self._process is not None and self._process.poll() is not None:
+            self._reap()
+        discard_stage(job.outbox, job.id)
+
+    def kill(self) -> None:
+        """End the worker at once; `poll` then raises WorkerError for its job."""
+        if self._process is not None:
+            self._process.kill()
 
     def log_tail(self) -> str:
         """Return the end of what the worker printed."""
@@ -116,6 +207,7 @@ class Worker:
             target=_read, args=(self._process.stdout, self._messages), name="worker-reader", daemon=True
         )
         self._reader.start()
+        self._started(self._process.pid)
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None
@@ -127,49 +219,38 @@ class Worker:
             # The child is gone; the end of its messages says so to whoever waits for them.
             return
 
-    def _receive(self, timeout: float) -> dict[str, Any] | None:
-        """Return the next message, or None when the worker is gone; raises queue.Empty after `timeout` seconds."""
-        return self._messages.get(timeout=timeout)
-
-    def _wait(self, job: Job, report: Report) -> Staged:
-        while True:
+    def _take(self, message: dict[str, Any]) -> Staged | None:
+        kind = message["is"]
+        if kind == "event":
             try:
-                message = self._receive(_POLL_SECONDS)
-            except queue.Empty:
-                continue
-            if message is None:
-                raise self._died(job)
-            if message["is"] == "event":
-                try:
-                    report(protocol.decode_event(message))
-                except Exception:
-                    # Whoever listened is gone (a closed pipe, a full disk): nobody would get the drop.
-                    self._cancel(job)
-                    raise
-            elif message["is"] == "staged":
+                self._report(protocol.decode_event(message))
+            except Exception:
+                # Whoever listened is gone (a closed pipe, a full disk): nobody would get the drop.
+                self.cancel()
+                raise
+        elif kind == "identified":
+            try:
+                self._send(protocol.encode_answer(self._decide(protocol.decode_identified(message))))
+            except Cancelled:
+                self.cancel()
+                raise
+        elif kind in ("staged", "failed", "cancelled"):
+            self._job = None
+            if kind == "staged":
                 return protocol.decode_staged(message)
-            elif message["is"] == "failed":
-                error = protocol.decode_error(message)
-                if isinstance(error, DeviceError):
-                    # A device that failed stays broken for that process; the next job gets a fresh one.
-                    self._stop()
-                raise error
+            if kind == "cancelled":
+                raise Cancelled
+            error = protocol.decode_error(message)
+            if isinstance(error, DeviceError):
+                # A device that failed stays broken for that process; the next job gets a fresh one.
+                self._stop()
+            raise error
+        return None
 
-    def _cancel(self, job: Job) -> None:
-        self._send({"do": "cancel"})
-        try:
-            while (message := self._receive(_CANCEL_GRACE_SECONDS)) is not None:
-                if message["is"] in ("staged", "failed", "cancelled"):
-                    break
-        except (queue.Empty, KeyboardInterrupt):
-            if self._process is not None:
-                self._process.kill()
-        if self._process is not None and self._process.poll() is not None:
-            self._reap()
-        discard_stage(job.outbox, job.id)
-
-    def _died(self, job: Job) -> RenderError:
+    def _died(self) -> WorkerError:
         assert self._process is not None
+        assert self._job is not None
+        job, self._job = self._job, None
         code = self._process.wait()
         tail = self.log_tail().strip()
         self._reap()
@@ -177,7 +258,7 @@ class Worker:
         # Windows gives its reasons as large numbers that are known in hexadecimal.
         why = f"signal {-code}" if code < 0 else f"exit code {code:#x}" if code > 255 else f"exit code {code}"
         last = f" Its last words: {tail.splitlines()[-1]}" if tail else ""
-        return RenderError(
+        return WorkerError(
             f"The worker process died ({why}) while it worked on {job.render.name}.{last}",
             hint="Out of memory is the usual cause: close other programs, or use --device cpu.",
             path=job.render,
@@ -197,6 +278,10 @@ class Worker:
         if self._reader is not None:
             self._reader.join()
             self._reader = None
+
+
+def _say_nothing(_: Event) -> None:
+    """Report to nobody."""
 
 
 def _read(pipe: IO[bytes], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:

@@ -1,7 +1,8 @@
 """Messages between the parent and its worker: one JSON object a line, nothing else crosses the border.
 
-Parent to child: {"do": "job", "job": {...}} and {"do": "cancel"}; a closed pipe means that the parent is gone.
-Child to parent: {"is": "event" | "staged" | "failed" | "cancelled", ...}.
+Parent to child: {"do": "job" | "answer" | "cancel" | "pace", ...}; a closed pipe means that the parent is gone.
+Child to parent: {"is": "event" | "identified" | "staged" | "failed" | "cancelled", ...}; every "identified" waits for
+its answer: go on, use the stems of a drop, or stop.
 """
 
 from __future__ import annotations
@@ -17,22 +18,29 @@ from pydantic import TypeAdapter
 from bridge.domain.drop import Staged
 from bridge.domain.events import Event, Notice, Progress, StageStarted
 from bridge.domain.job import Job
+from bridge.domain.work import Identified
 from bridge.errors import BridgeError, by_name
 
 __all__ = [
+    "decode_answer",
     "decode_error",
     "decode_event",
+    "decode_identified",
     "decode_job",
     "decode_staged",
+    "encode_answer",
     "encode_error",
     "encode_event",
+    "encode_identified",
     "encode_job",
+    "encode_pace",
     "encode_staged",
     "line",
 ]
 
 _JOB: TypeAdapter[Job] = TypeAdapter(Job)
 _STAGED: TypeAdapter[Staged] = TypeAdapter(Staged)
+_IDENTIFIED: TypeAdapter[Identified] = TypeAdapter(Identified)
 _EVENTS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in (StageStarted, Progress, Notice)}
 
 
@@ -59,6 +67,31 @@ def encode_staged(staged: Staged) -> dict[str, Any]:
 def decode_staged(message: dict[str, Any]) -> Staged:
     """Read a finished staging folder. The reverse of `encode_staged`."""
     return _STAGED.validate_python(message["staged"])
+
+
+def encode_identified(keys: Identified) -> dict[str, Any]:
+    """Write what a job is as plain data. The reverse of `decode_identified`."""
+    return {"is": "identified", "keys": _plain(keys)}
+
+
+def decode_identified(message: dict[str, Any]) -> Identified:
+    """Read what a job is. The reverse of `encode_identified`."""
+    return _IDENTIFIED.validate_python(message["keys"])
+
+
+def encode_answer(drop: Path | None) -> dict[str, Any]:
+    """Write the answer to "identified". The reverse of `decode_answer`."""
+    return {"do": "answer", "drop": None if drop is None else str(drop)}
+
+
+def decode_answer(message: dict[str, Any]) -> Path | None:
+    """Read the answer: a drop whose stems to use, or None. The reverse of `encode_answer`."""
+    return None if message["drop"] is None else Path(message["drop"])
+
+
+def encode_pace(pace: str) -> dict[str, Any]:
+    """Write how fast jobs may go: full, half or stop."""
+    return {"do": "pace", "pace": pace}
 
 
 def encode_event(event: Event) -> dict[str, Any]:

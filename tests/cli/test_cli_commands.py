@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridge import config
+from bridge import config, strict_yaml
 from bridge.cli.apply import drop_of
 from bridge.errors import ConfigError, ReadError
 
@@ -24,14 +24,43 @@ def two_lines(err: str) -> bool:
 
 def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
     ended = run("--help")
-    for command in ("demo", "init", "process", "apply", "presets", "models", "evaluate", "doctor"):
+    for command in (
+        "demo",
+        "init",
+        "watch",
+        "process",
+        "batch",
+        "apply",
+        "jobs",
+        "drops",
+        "presets",
+        "models",
+        "service",
+        "evaluate",
+        "doctor",
+    ):
         assert f"\n  {command} " in ended.out
     assert ended.code == 0
     assert "130 interrupted" in " ".join(ended.out.split())
 
 
 def test_every_command_has_help(run: Run) -> None:
-    for line in ("demo", "init", "process", "apply", "evaluate", "doctor", "presets list", "models pull"):
+    for line in (
+        "demo",
+        "init",
+        "process",
+        "batch",
+        "apply",
+        "evaluate",
+        "doctor",
+        "presets list",
+        "models pull",
+        "jobs list",
+        "drops prune",
+        "service install",
+        "watch",
+        "batch",
+    ):
         assert run(*line.split(), "--help").code == 0
 
 
@@ -173,9 +202,12 @@ def test_every_commented_setting_of_init_loads_when_its_mark_is_removed(run: Run
     run("init", tmp_path / "home", "--config", file)
     text = file.read_text(encoding="utf-8").replace("\n  # ", "\n  ")
     file.write_text(text, encoding="utf-8")
+    written = strict_yaml.load(text, what="bridge.yaml", error=ConfigError).plain()
     settings = config.load(file, environment={})
-    assert settings.separation == config.Separation()
-    assert settings.output == config.Output()
+    defaults = config.Settings()
+    for part in ("intake", "separation", "output", "daemon", "tell"):
+        assert getattr(settings, part) == getattr(defaults, part)
+        assert set(type(getattr(defaults, part)).model_fields) <= set(written[part]), part
 
 
 def test_a_render_without_a_drop_is_told_how_to_get_one(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from bridge.domain.drop import Staged
 from bridge.domain.events import Event, Notice, Progress, StageStarted
 from bridge.domain.job import Job, SeparationOptions
 from bridge.domain.preset import OutputOptions
-from bridge.errors import BridgeError, DeviceError, PresetError, ReadError, RenderError
+from bridge.errors import BridgeError, DeviceError, PresetError, ReadError, RenderError, WorkerError
 from bridge.presets.loader import parse
 from bridge.worker import protocol
 from bridge.worker.client import Worker
@@ -140,11 +140,11 @@ def test_a_worker_that_dies_costs_one_job_and_leaves_nothing_staged(render: Path
         {end}
     """
     with Worker(command=(sys.executable, "-c", textwrap.dedent(code))) as worker:
-        with pytest.raises(RenderError, match=r"died .*while it worked on song\.wav.*out of luck") as raised:
+        with pytest.raises(WorkerError, match=r"died .*while it worked on song\.wav.*out of luck") as raised:
             worker.run(job_for(render), lambda _: None)
         assert raised.value.path == render
         assert not list((render.parent / "outbox").iterdir())
-        with pytest.raises(RenderError, match="died"):
+        with pytest.raises(WorkerError, match="died"):
             worker.run(job_for(render), lambda _: None)
 
 

@@ -1,0 +1,80 @@
+"""What a run will cost, before it begins: hours and disk, from headers and from what earlier jobs took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.audio.header import inspect
+from bridge.delivery.manifest import read
+from bridge.domain.drop import MANIFEST
+from bridge.domain.render import AudioFormat
+from bridge.errors import BridgeError, DeliveryError
+
+__all__ = ["Estimate", "estimate", "formats", "speed_of"]
+
+_SAMPLE_BYTES = {"FLOAT": 4.0, "PCM_24": 3.0, "PCM_16": 2.0}
+_FLAC_SHARE = 0.6
+"""Of its size as PCM; music is between 0.4 and 0.75."""
+_RECENT = 20
+"""Drops that are asked for their speed."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will cost."""
+
+    audio_seconds: float
+    disk_bytes: float
+    work_seconds: float | None
+    """None while no job of this model has been done on this computer."""
+
+
+def formats(renders: Iterable[Path]) -> tuple[dict[Path, AudioFormat], list[BridgeError]]:
+    """Read the headers: the formats, and an error for each file that cannot be done."""
+    found: dict[Path, AudioFormat] = {}
+    refused: list[BridgeError] = []
+    for render in renders:
+        try:
+            form = inspect(render).format
+        except BridgeError as error:
+            refused.append(error)
+            continue
+        if form is not None:
+            found[render] = form
+    return found, refused
+
+
+def estimate(
+    renders: Mapping[Path, AudioFormat],
+    *,
+    files: int,
+    container: str,
+    subtype: str,
+    sizes: Mapping[Path, int],
+    speed: float | None,
+) -> Estimate:
+    """Add up: `files` sound files for each render, the archived mix, and the work at `speed` x real time."""
+    share = _FLAC_SHARE if container == "flac" else 1.0
+    sample = 3.0 if container == "flac" and subtype == "FLOAT" else _SAMPLE_BYTES.get(subtype, 4.0)
+    seconds = sum(form.seconds for form in renders.values())
+    stems = sum(form.frames * form.channels * files * sample * share for form in renders.values())
+    mixes = sum(sizes.get(render, 0) for render in renders)
+    return Estimate(seconds, stems + mixes, seconds / speed if speed else None)
+
+
+def speed_of(drops: Sequence[Path], model: str) -> float | None:
+    """Return how many seconds of audio a second of work did in the latest of `drops`, newest first; None = unknown."""
+    audio = work = 0.0
+    for drop in drops[:_RECENT]:
+        try:
+            manifest = read(drop / MANIFEST)
+        except DeliveryError:
+            # Moved or deleted since.
+            continue
+        took = sum(manifest.timings.seconds.values())
+        if manifest.model.name == model and took > 0:
+            audio += manifest.render.format.frames / manifest.render.format.sample_rate
+            work += took
+    return audio / work if work else None

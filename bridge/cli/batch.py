@@ -1,0 +1,286 @@
+"""`stem-bridge batch`: a whole library, overnight."""
+
+from __future__ import annotations
+
+import hashlib
+import json as json_text
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli import options, output
+from bridge.errors import ConfigError, SetupError
+
+if TYPE_CHECKING:
+    from bridge.batch.estimate import Estimate
+    from bridge.batch.plan import Planned
+    from bridge.cli.progress import Feedback
+    from bridge.config import Settings
+    from bridge.domain.job import Job
+    from bridge.domain.work import Work
+
+__all__ = ["batch"]
+
+_JOURNALS = "batch"
+"""Folder inside the state folder; one folder in it for each tree, place and set of options."""
+
+
+def batch(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of sound files.")],
+    outbox: Annotated[
+        Path | None, typer.Option("--outbox", "-o", metavar="FOLDER", help="Default: 'FOLDER stems', beside it.")
+    ] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="With all folders below.")] = False,
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--layout",
+            help="Place of each drop, from {folder} {name} {suffix} {preset} {model}; '{name}' puts all side by side.",
+        ),
+    ] = "{folder}/{name}",
+    preset: options.Preset = None,
+    model: options.Model = None,
+    stems: options.Stems = None,
+    two_stems: options.TwoStems = None,
+    overlap: options.Overlap = None,
+    shifts: options.Shifts = None,
+    residual: options.Residual = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    format: options.Format = None,  # noqa: A002 - the setting's name
+    subtype: options.Subtype = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made, how long, how big.")] = False,
+    failed_too: Annotated[bool, typer.Option("--failed-too", help="Try again what failed before.")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Write what came of each: .csv or .json")
+    ] = None,
+    config: options.Config = None,
+    json: options.Json = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Separate every sound file of a folder, each once: run it again, and it goes on where it stopped.
+
+    Stems are FLAC unless you say otherwise. Prints the path of every drop. A file that fails does not stop the others.
+    """
+    from bridge.batch.report import check_report
+    from bridge.cli.jobs import Planner
+    from bridge.cli.progress import feedback
+    from bridge.config import load
+    from bridge.intake.select import find_renders
+
+    flags = {
+        "separation.stems": stems,
+        "separation.two_stems": two_stems,
+        "separation.overlap": overlap,
+        "separation.shifts": shifts,
+        "separation.residual": residual,
+        "separation.device": device,
+        "separation.threads": threads,
+        "output.format": format or "flac",
+        "output.subtype": subtype,
+    }
+    failed = 0
+    with feedback(json=json) as told:
+        try:
+            if report is not None:
+                check_report(report)
+            top, out = _folders(folder, outbox)
+            settings = load(config, flags=flags)
+            found = find_renders([top], recursive=recursive)
+            for refused in found.refused:
+                told.failed(refused.path, refused)
+            if found.renders:
+                base = Planner(settings, preset, model, out).job(found.renders[0])
+                run = _Run(settings, base, top, out, layout, found.renders)
+                failed = run.estimate(json=json) if dry_run else run.go(told, failed_too=failed_too, report=report)
+        except SetupError as exc:
+            if json:
+                told.failed(None, exc)
+            raise
+    if failed or found.refused:
+        raise typer.Exit(1)
+
+
+def _folders(folder: Path, outbox: Path | None) -> tuple[Path, Path]:
+    """Return the tree of renders and the folder for drops, absolute; raises ConfigError when they are the same."""
+    top = folder.expanduser().absolute()
+    out = outbox.expanduser().absolute() if outbox else top.with_name(f"{top.name} stems")
+    if not top.is_dir():
+        raise ConfigError(f"{folder} is no folder.", hint="For single files: stem-bridge process", path=folder)
+    if top.resolve() == out.resolve():
+        raise ConfigError(f"{out} holds the renders.", hint="Give drops a folder of their own: --outbox", path=out)
+    return top, out
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One call: what is to be done with which files."""
+
+    settings: Settings
+    base: Job
+    """The job of the first file; the others differ in file and place only, so that one preset serves all night."""
+    top: Path
+    out: Path
+    layout: str
+    renders: tuple[Path, ...]
+
+    def plan(self) -> tuple[Planned, ...]:
+        from bridge.batch.plan import plan_tree
+        from bridge.domain.drop import MANIFEST
+
+        words = {"preset": self.base.preset.name, "model": Path(self.base.separation.model).name}
+        return plan_tree(
+            self.renders,
+            self.top,
+            self.out,
+            layout=self.layout,
+            words=words,
+            is_drop=lambda path: (path / MANIFEST).is_file(),
+        )
+
+    @property
+    def state(self) -> Path:
+        """Folder of the journal: another preset, model, option or place is other work."""
+        from bridge.config import state_folder
+
+        separation = asdict(self.base.separation)
+        for pace in ("device", "threads", "batch"):
+            del separation[pace]
+        what = [str(self.top), str(self.out), self.layout, self.base.preset.name, self.base.preset.sha256]
+        text = json_text.dumps([*what, separation, asdict(self.base.output)], ensure_ascii=True)
+        return state_folder() / _JOURNALS / hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
+
+    def go(self, told: Feedback, *, failed_too: bool, report: Path | None) -> int:
+        """Do the work and return how many failed."""
+        from bridge.batch.estimate import formats
+        from bridge.batch.report import write_report
+        from bridge.batch.run import Batch
+        from bridge.journal.journal import open_journal
+        from bridge.worker.client import Worker
+
+        planned = self.plan()
+        self._make_out()
+        lengths = {render: form.seconds for render, form in formats(self.renders)[0].items()}
+        with open_journal(self.state) as journal, Worker() as worker:
+            run = Batch(
+                journal,
+                worker,
+                self.top,
+                self.out,
+                self._job,
+                told,
+                seconds=lengths,
+                stems=self._stems_elsewhere(),
+                attempts=self.settings.daemon.attempts,
+                patience_seconds=60 * self.settings.daemon.patience_minutes,
+            )
+            try:
+                tally = run.run(planned, failed_too=failed_too)
+            finally:
+                if report is not None:
+                    ours = set(self.renders)
+                    write_report(report, [work for work in journal.works() if work.path in ours])
+        told.say(f"{tally.done} done, {tally.before} done before, {tally.failed} failed.")
+        if tally.failed:
+            told.say("To try again what failed, add: --failed-too")
+        return tally.failed
+
+    def estimate(self, *, json: bool) -> int:
+        """Print what would be made, and what it costs; returns how many files cannot be done."""
+        import shutil
+
+        from bridge.batch.estimate import estimate, formats, speed_of
+        from bridge.journal.journal import read_works
+
+        done = {work.path for work in read_works(self.state) if work.state == "done"}
+        planned = [one for one in self.plan() if one.render not in done]
+        found, refused = formats(one.render for one in planned)
+        for one in planned:
+            if one.render in found:
+                self._tell_planned(one, json=json)
+        for error in refused:
+            output.event("failed", render=error.path, message=error.message, hint=error.hint) if json else output.error(
+                error
+            )
+        cost = estimate(
+            found,
+            files=self._files(),
+            container=self.base.output.format,
+            subtype=self.base.output.subtype,
+            sizes={render: render.stat().st_size for render in found},
+            speed=speed_of(self._drops(), Path(self.base.separation.model).name),
+        )
+        there = next(folder for folder in (self.out, *self.out.parents) if folder.is_dir())
+        free = shutil.disk_usage(there).free
+        self._tell_cost(cost, len(found), len(done & set(self.renders)), len(refused), free, json=json)
+        return len(refused)
+
+    def _job(self, one: Planned, name: str) -> Job:
+        return replace(self.base, id=name, render=one.render, outbox=one.outbox, name=one.name)
+
+    def _make_out(self) -> None:
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise ConfigError(
+                f"{self.out} cannot be made: {exc.strerror or exc}.", hint="Choose another --outbox.", path=self.out
+            ) from exc
+
+    def _files(self) -> int:
+        """Count the sound files of a drop, without the archived mix."""
+        from bridge.models.registry import find
+        from bridge.separation.choice import choose_stems
+
+        options = self.base.separation
+        stems = choose_stems(find(options.model, self.settings.models.folders).stems, options).delivered
+        printed = [stem for stem in stems if self.base.preset.for_stem(stem).chain]
+        return len(stems) + (len(printed) if self.base.output.dry else 0)
+
+    def _works(self) -> list[Work]:
+        """Return what all journals know, those of other batches and of the daemon too; newest first."""
+        from bridge.config import state_folder
+        from bridge.errors import BridgeError
+        from bridge.journal.journal import read_works
+
+        works: list[Work] = []
+        journals = state_folder() / _JOURNALS
+        for folder in (state_folder(), *(sorted(journals.iterdir()) if journals.is_dir() else ())):
+            try:
+                works += read_works(folder)
+            except BridgeError:
+                # A journal that is damaged or of a newer version helps nobody here, and does no harm.
+                continue
+        return sorted(works, key=lambda work: work.arrived, reverse=True)
+
+    def _drops(self) -> list[Path]:
+        return [work.drop for work in self._works() if work.state == "done" and work.drop is not None]
+
+    def _stems_elsewhere(self) -> dict[str, list[Path]]:
+        """List the drops of all journals by what was separated how."""
+        stems: dict[str, list[Path]] = {}
+        for work in self._works():
+            if work.state == "done" and work.drop is not None and work.keys is not None:
+                stems.setdefault(work.keys.separation_key, []).append(work.drop)
+        return stems
+
+    def _tell_planned(self, one: Planned, *, json: bool) -> None:
+        if json:
+            output.event("planned", render=one.render, drop=one.outbox / one.name)
+        else:
+            output.result(output.one_line(f"{one.render.relative_to(self.top)} -> {one.outbox / one.name}"))
+
+    def _tell_cost(self, cost: Estimate, new: int, done: int, refused: int, free: int, *, json: bool) -> None:
+        from bridge.units import format_bytes, format_duration
+
+        if json:
+            output.event("estimate", renders=new, done_before=done, refused=refused, free_bytes=free, **asdict(cost))
+            return
+        output.say(f"{new} to do, {done} done before, {refused} cannot be done.")
+        output.say(f"Sound: {format_duration(cost.audio_seconds)}")
+        output.say(f"Disk:  about {format_bytes(cost.disk_bytes)}; {format_bytes(free)} are free")
+        if cost.work_seconds is None:
+            output.say(f"Time:  unknown until {self.base.separation.model} has done one render on this computer")
+        else:
+            output.say(f"Time:  about {format_duration(cost.work_seconds)}")

@@ -1,0 +1,134 @@
+"""The daemon in a terminal: the queue, the job in hand, the last drops; above it, what happened stays readable."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from bridge.cli import output
+from bridge.cli.progress import Feedback
+from bridge.domain.drop import Drop
+from bridge.errors import BridgeError
+from bridge.units import format_duration
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["Screen", "lines_of"]
+
+_BAR = 24
+_LAST = 3
+_WORDS = {
+    "ready": "ready",
+    "waiting": "settling",
+    "stalled": "unfinished",
+    "retry": "to be tried again",
+    "publishing": "about to appear",
+}
+"""States of works, in words; in this order."""
+
+
+class Screen(Feedback):
+    """A few lines that are kept up to date from the status file; everything else is printed above them."""
+
+    def __init__(self, status: Path) -> None:
+        """`status` is the daemon's status.json."""
+        super().__init__()
+        from rich.console import Console
+        from rich.live import Live
+
+        self._status = status
+        self._live = Live(
+            console=Console(stderr=True),
+            get_renderable=self._text,
+            refresh_per_second=2,
+            transient=True,
+            redirect_stdout=False,  # results go to stdout, also where only stderr is a terminal
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def start(self, render: Path, number: int, of: int) -> None:
+        with self._aside():
+            super().start(render, 1, 1)
+
+    def say(self, text: str) -> None:
+        with self._aside():
+            super().say(text)
+
+    def done(self, render: Path, drop: Drop) -> None:
+        with self._aside():
+            super().done(render, drop)
+
+    def failed(self, render: Path | None, error: BridgeError) -> None:
+        with self._aside():
+            super().failed(render, error)
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Take the lines away while something is printed."""
+        shown = self._live.is_started
+        self._live.stop()
+        try:
+            yield
+        finally:
+            if shown:
+                self._live.start()
+
+    def _text(self) -> Text:
+        from rich.text import Text
+
+        try:
+            status = json.loads(self._status.read_bytes())
+        except (OSError, ValueError):
+            # Not written yet.
+            return Text("")
+        return Text("\n".join(lines_of(status, time.time())), no_wrap=True, overflow="ellipsis")
+
+
+def lines_of(status: Mapping[str, Any], now: float) -> list[str]:
+    """Write a status for people: the queue, the job in hand, the last drops, what is wrong."""
+    counts = status.get("counts", {})
+    queue = [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts.get(state)]
+    state = "" if status.get("state") == "running" else f" ({status.get('state')})"
+    lines = [f"Watching{state}: {', '.join(queue) or 'nothing to do'}.  Ctrl-C stops."]
+    if status.get("paused_by"):
+        lines.append(f"  paused: {status['paused_by']}")
+    if current := status.get("current"):
+        lines.append(_line_of(current))
+    lines += [f"  last: {Path(one['drop']).name}, {_ago(now - one['when'])}" for one in status.get("last", ())[:_LAST]]
+    lines += [f"  note: {problem}" for problem in status.get("problems", ())]
+    return [output.one_line(line) for line in lines]
+
+
+def _line_of(current: Mapping[str, Any]) -> str:
+    percent = current.get("percent", 0)
+    full = round(percent * _BAR / 100)
+    bar = "#" * full + "." * (_BAR - full)
+    left = current.get("seconds_left")
+    rest = f", {format_duration(left)} left" if left else ""
+    again = f" (attempt {current['attempt']})" if current.get("attempt", 1) > 1 else ""
+    return f"  {Path(current['render']).name}{again}  {current.get('stage') or 'begins'} [{bar}] {percent} %{rest}"
+
+
+def _ago(seconds: float) -> str:
+    return "just now" if seconds < 60 else f"{format_duration(seconds)} ago"
+
+
+def has_terminal() -> bool:
+    """Return whether messages are read on a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()

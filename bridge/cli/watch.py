@@ -1,0 +1,63 @@
+"""`stem-bridge watch`: the daemon, in this terminal or as a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge.cli import options
+from bridge.cli.progress import Feedback
+from bridge.errors import SetupError
+
+__all__ = ["watch"]
+
+
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Do what lies in the inboxes, then stop.")] = False,
+    include_existing: Annotated[
+        bool,
+        typer.Option("--include-existing", help="Also renders that were in an inbox before it was first watched."),
+    ] = False,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    config: options.Config = None,
+    json: options.Json = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Make a drop of every render that appears in an inbox, until stopped.
+
+    Ctrl-C lets the job under way end, if that takes no more than a minute; a second one stops at once, and the job
+    begins again next time. SIGHUP reads the settings again.
+    """
+    from bridge.cli.log import Logged
+    from bridge.config import load, state_folder
+    from bridge.daemon.loop import Daemon
+
+    flags = {"separation.device": device, "separation.threads": threads}
+    state = state_folder()
+    with Logged(_shown(state, json=json), state / "logs") as told:
+        try:
+            daemon = Daemon(
+                load(config, flags=flags),
+                state,
+                told,
+                load=lambda: load(config, flags=flags),
+                include_existing=include_existing,
+            )
+            code = daemon.run(once)
+        except SetupError as exc:
+            if json:
+                told.failed(None, exc)
+            raise
+    raise typer.Exit(code)
+
+
+def _shown(state: Path, *, json: bool) -> Feedback:
+    from bridge.cli.progress import Json, Lines
+    from bridge.cli.screen import Screen, has_terminal
+
+    if json:
+        return Json()
+    return Screen(state / "status.json") if has_terminal() else Lines()

@@ -1,0 +1,121 @@
+"""Keeps the status and writes it when something changed, at most twice a second while only percents change."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from bridge.daemon.status import Current, Ended, Status, write_status
+from bridge.daemon.tell import Told
+from bridge.domain.drop import Drop
+from bridge.domain.events import Event, Notice, StageStarted
+from bridge.domain.work import ACTIVE, Work
+from bridge.errors import BridgeError
+from bridge.journal.journal import Journal
+
+__all__ = ["Board"]
+
+_MOST_ENDED = 10
+_EVERY_SECONDS = 0.5
+
+
+class Board:
+    """Passes on what is told to whoever shows it, and keeps the status files up to date; one more `Told`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        journal: Journal,
+        told: Told,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = folder
+        self._journal = journal
+        self._told = told
+        self._clock = clock
+        self._monotonic = monotonic
+        self._stage: Event | None = None
+        self._stage_began = 0.0
+        self._last: deque[Ended] = deque(maxlen=_MOST_ENDED)
+        self._failed: deque[Ended] = deque(maxlen=_MOST_ENDED)
+        self._written: Status | None = None
+        self._written_at = float("-inf")
+
+    # Told
+
+    def start(self, render: Path, number: int, of: int) -> None:
+        """A render is begun."""
+        self._stage = None
+        self._told.start(render, number, of)
+
+    def report(self, event: Event) -> None:
+        """Something happened inside the job."""
+        if not isinstance(event, Notice):
+            if isinstance(event, StageStarted):
+                self._stage_began = self._monotonic()
+            self._stage = event
+        self._told.report(event)
+
+    def say(self, text: str) -> None:
+        """A person should know this."""
+        self._told.say(text)
+
+    def done(self, render: Path, drop: Drop) -> None:
+        """A drop is there."""
+        self._last.appendleft(Ended(str(render), self._clock(), drop=str(drop.folder)))
+        self._told.done(render, drop)
+
+    def failed(self, render: Path | None, error: BridgeError) -> None:
+        """A render could not be done, now or ever."""
+        self._failed.appendleft(Ended(str(render or ""), self._clock(), reason=error.message, hint=error.hint))
+        self._told.failed(render, error)
+
+    # The files
+
+    def update(
+        self,
+        state: Literal["running", "paused", "stopping", "stopped"],
+        work: Work | None,
+        paused_by: str,
+        problems: tuple[str, ...],
+        *,
+        changed: bool,
+    ) -> None:
+        """Write the status files if anything is new; `changed` says that works moved."""
+        now = self._monotonic()
+        if not changed and now - self._written_at < _EVERY_SECONDS:
+            return
+        counts = self._written.counts if self._written is not None else {}
+        if changed or self._written is None:
+            counts = dict(Counter(one.state for one in self._journal.works(ACTIVE)))
+        status = Status(
+            state=state,
+            pid=os.getpid(),
+            updated=0.0,
+            counts=counts,
+            current=None if work is None else self._current(work),
+            last=tuple(self._last),
+            failed=tuple(self._failed),
+            paused_by=paused_by,
+            problems=problems,
+        )
+        if status != self._written:
+            self._written, self._written_at = status, now
+            write_status(self._folder, status, self._clock())
+
+    def _current(self, work: Work) -> Current:
+        event = self._stage
+        if event is None or isinstance(event, Notice):
+            return Current(work.id, str(work.path), work.attempts)
+        done = 0.0 if isinstance(event, StageStarted) else event.done_seconds
+        total = event.total_seconds
+        took = self._monotonic() - self._stage_began
+        left = round((total - done) * took / done, 1) if done > 0 else None
+        percent = min(100, int(100 * done / total)) if total > 0 else 100
+        return Current(work.id, str(work.path), work.attempts, event.stage, percent, left)

@@ -1,0 +1,302 @@
+"""The work in hand, one at a time: handed to the worker, watched, published, and judged when it fails."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from bridge.config import Settings
+from bridge.daemon import recovery
+from bridge.daemon.done_folder import put_away
+from bridge.daemon.failure import judge
+from bridge.daemon.jobs import inbox_of, plan_job
+from bridge.daemon.outboxes import Outboxes
+from bridge.daemon.parked import forget_reason, keep_reason
+from bridge.daemon.sameness import Sameness
+from bridge.daemon.tell import Messenger, Told
+from bridge.delivery.publish import discard, publish
+from bridge.delivery.stage import discard_stage
+from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, Drop, Staged
+from bridge.domain.events import Event
+from bridge.domain.job import Job
+from bridge.domain.work import Identified, Work
+from bridge.errors import (
+    BridgeError,
+    Cancelled,
+    DestinationError,
+    NoSpaceError,
+    ReadError,
+    SetupError,
+    WorkerError,
+    by_name,
+)
+from bridge.journal.journal import Journal
+from bridge.worker.client import Worker
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """Does works one after the other. Everything is in the journal before it is so."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        worker: Worker,
+        settings: Settings,
+        state_folder: Path,
+        told: Told,
+        messenger: Messenger,
+        outboxes: Outboxes,
+        *,
+        clock: Callable[[], float] = time.time,
+        luck: Callable[[], float] = random.random,
+    ) -> None:
+        self.settings = settings
+        self.current: Work | None = None
+        self.failures = 0
+        """Renders that were put aside so far."""
+        self.done = 0
+        self._journal = journal
+        self._worker = worker
+        self.state_folder = state_folder
+        self._told = told
+        self._messenger = messenger
+        self._outboxes = outboxes
+        self._clock = clock
+        self._luck = luck
+        self._sameness = Sameness(journal)
+        self._job: Job | None = None
+        self._keys: Identified | None = None
+        self._made_before: Path | None = None
+        self._hung = False
+
+    def closed_inboxes(self, journal: Journal) -> set[Path]:
+        """Return the inboxes whose works must wait: their outbox is full or gone, or no setting names them any more."""
+        inboxes = self.settings.inboxes
+        known = {one.path.absolute() for one in inboxes}
+        closed = {one.path.absolute() for one in inboxes if not self._outboxes.is_open(one.outbox.absolute())}
+        return closed | {work.inbox for work in journal.works({"ready", "retry"}) if work.inbox not in known}
+
+    # From ready to the worker
+
+    def take(self, work: Work, *, of: int) -> None:
+        """Begin a work: first whether it can be done at all, then the attempt is counted, then the worker has it."""
+        try:
+            job = plan_job(work, self.settings)
+        except BridgeError as error:
+            self._fail(work, error)
+            return
+        forget_reason(self.state_folder, work)
+        begun = self._journal.begin(work)
+        self.current, self._job = begun, replace(job, id=begun.job_id)
+        self._keys, self._made_before, self._hung = None, None, False
+        self._told.start(begun.path, self.done + self.failures + 1, self.done + self.failures + of)
+        self._worker.begin(self._job, self._report, self._decide)
+
+    def turn(self, seconds: float) -> bool:
+        """Listen to the worker for so long, and act on what it says; returns whether the work in hand has ended."""
+        work = self.current
+        assert work is not None
+        try:
+            staged = self._worker.poll(seconds)
+        except Cancelled:
+            self._end()
+            self._recognise(work)
+        except WorkerError as error:
+            self._end()
+            self._fail(work, self._silence(work) if self._hung else error)
+        except BridgeError as error:
+            self._end()
+            self._fail(work, error)
+        else:
+            if staged is not None:
+                self._deliver(work, staged)
+            elif not self._hung and self._worker.silent_seconds > 60 * self.settings.daemon.patience_minutes:
+                self._hung = True
+                self._worker.kill()
+        return self.current is None
+
+    def take_back(self, *, cancelled: bool) -> None:
+        """Stop the work in hand and clean up; it is then `cancelled`, or `ready` for another time."""
+        work = self.current
+        if work is None:
+            return
+        self._worker.cancel()
+        self._end()
+        self._journal.move(work, "cancelled" if cancelled else "ready")
+
+    def _report(self, event: Event) -> None:
+        self._told.report(event)
+
+    def _decide(self, keys: Identified) -> Path | None:
+        """Stop what was done before; point at stems that exist."""
+        assert self.current is not None
+        assert self._job is not None
+        self._keys = keys
+        made = self._sameness.drop(keys, self._job.outbox, rebuild=self.current.keys == keys)
+        if made is not None:
+            self._made_before = made
+            raise Cancelled
+        return self._sameness.stems(keys)
+
+    def _end(self) -> None:
+        self.current, self._job = None, None
+
+    # From the worker to the outbox
+
+    def _recognise(self, work: Work) -> None:
+        """The same work was done before: announce its drop, whether the user still has it or not."""
+        if self._keys is None or self._made_before is None:
+            self._journal.move(work, "cancelled")
+            return
+        drop = self._made_before
+        if (drop / MANIFEST).is_file():
+            self._told.say(f"  {work.path.name} was done before")
+        else:
+            self._told.say(f"  {work.path.name} was done before, and its drop was removed; jobs retry makes it again")
+        self._finish(work, drop, self._keys)
+
+    def _deliver(self, work: Work, staged: Staged) -> None:
+        assert self._keys is not None
+        self._end()
+        try:
+            work = self._journal.publishing(work, self._keys)
+        except Cancelled:
+            discard(staged)
+            return
+        self._publish(work, staged)
+
+    def _publish(self, work: Work, staged: Staged) -> None:
+        """Make the drop appear. While its outbox refuses, the complete folder waits in staging and in the journal."""
+        assert work.keys is not None
+        try:
+            drop = publish(staged)
+        except (NoSpaceError, DestinationError) as error:
+            self._outboxes.pause(staged.outbox, error)
+            self._told.failed(work.path, error)
+        except BridgeError as error:
+            if (lost := self._outboxes.lost(staged.outbox)) is not None:
+                self._told.failed(work.path, lost)
+                return
+            discard(staged)
+            self._fail(work, WorkerError(error.message, hint=error.hint, path=error.path))
+        else:
+            self._finish(work, drop.folder, work.keys)
+
+    def _finish(self, work: Work, folder: Path, keys: Identified) -> None:
+        work = self._journal.done(work, folder, keys)
+        self.done += 1
+        self._told.done(work.path, Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST))
+        self._messenger.finished(self.settings.tell, work.path, folder)
+        if any(one.path.absolute() == work.inbox and one.after == "move" for one in self.settings.inboxes):
+            put_away(work, self._told.say)
+
+    # What went wrong
+
+    def _fail(self, work: Work, error: BridgeError) -> None:
+        if isinstance(error, ReadError) and not os.path.lexists(work.path):
+            self._journal.move(work, "gone", error=error)
+            return
+        if work.state == "running" and not isinstance(error, SetupError):
+            # Whatever it died of, without its outbox it could not have lived.
+            error = self._outboxes.lost(inbox_of(work, self.settings).outbox) or error
+        verdict = judge(
+            error,
+            attempts=work.attempts,
+            deaths=work.deaths,
+            limit=self.settings.daemon.attempts,
+            rescan_seconds=self.settings.intake.rescan_seconds,
+            luck=self._luck(),
+        )
+        not_before = self._clock() + verdict.wait_seconds if verdict.state == "retry" else 0.0
+        said_before = (work.error, work.reason) == (type(error).__name__, error.message)
+        work = self._journal.move(work, verdict.state, error=error, not_before=not_before)
+        if verdict.pauses_outbox:
+            self._outboxes.pause(inbox_of(work, self.settings).outbox, error)
+        if verdict.state == "parked":
+            self.put_aside(work, error)
+        elif not said_before:
+            self._told.failed(work.path, error)
+
+    def put_aside(self, work: Work, error: BridgeError) -> None:
+        """Tell of a work that was parked, and keep why."""
+        self.failures += 1
+        log_tail = self._worker.log_tail() if work.attempts else ""
+        keep_reason(self.state_folder, work, log_tail)
+        self._told.failed(work.path, error)
+        self._messenger.failed(self.settings.tell, work.path, error.message)
+
+    def _silence(self, work: Work) -> WorkerError:
+        return WorkerError(
+            f"The worker said nothing for {self.settings.daemon.patience_minutes:g} minutes while it worked on "
+            f"{work.path.name}, and was ended.",
+            hint="A plugin or a driver that hangs is the usual cause; daemon.patience_minutes sets how long to wait.",
+            path=work.path,
+        )
+
+    # What others left
+
+    def recover(self) -> None:
+        """Judge every attempt that died with its instance, and finish what was about to appear; at the start."""
+        for work in self._journal.works({"running"}):
+            if work.deaths < self.settings.daemon.attempts:
+                self._journal.move(work, "ready")
+                continue
+            error = WorkerError(
+                f"Stem Bridge ended {work.deaths} times while it worked on {work.path.name}.",
+                hint="If the computer or a person ended it, try again: stem-bridge jobs retry",
+                path=work.path,
+            )
+            self.put_aside(self._journal.move(work, "parked", error=error), error)
+        self.settle_outboxes()
+        for inbox in self.settings.inboxes:
+            recovery.tidy(inbox.outbox.absolute(), self._in_staging)
+
+    def let_go(self) -> None:
+        """Drop the work in hand without a word to the journal, which cannot be written; `recover` then finds it."""
+        if self.current is not None:
+            self._worker.cancel()
+            self._end()
+
+    def try_again_what_waited_for_the_user(self) -> None:
+        """Settings or presets were changed: look again at what they stopped."""
+        for work in self._journal.works({"retry"}):
+            if issubclass(by_name(work.error), SetupError):
+                self._journal.move(work, "ready")
+
+    def settle_outboxes(self, opened: list[Path] | None = None) -> None:
+        """Finish what was about to appear, in all outboxes or in those that are open again."""
+        for work in self._journal.works({"publishing"}):
+            try:
+                outbox = inbox_of(work, self.settings).outbox
+            except SetupError:
+                continue
+            if (opened is None or outbox in opened) and self._outboxes.is_open(outbox):
+                self._settle(work, outbox)
+        for outbox in opened or ():
+            recovery.tidy(outbox, self._in_staging)
+
+    def _settle(self, work: Work, outbox: Path) -> None:
+        staged = recovery.find_staged(work, outbox)
+        if staged is not None:
+            self._publish(work, staged)
+            return
+        drop = recovery.find_delivered(work, outbox, self._is_claimed)
+        if drop is not None and work.keys is not None:
+            discard_stage(outbox, work.job_id)
+            self._finish(work, drop.folder, work.keys)
+        else:
+            self._journal.move(work, "ready")
+
+    def _is_claimed(self, folder: Path) -> bool:
+        return any(work.drop == folder for work in self._journal.works({"done"}))
+
+    def _in_staging(self) -> set[str]:
+        """Name the staging folders that are not of the past."""
+        alive = {work.job_id for work in self._journal.works({"publishing"})}
+        return alive | ({self.current.job_id} if self.current is not None else set())

@@ -1,0 +1,60 @@
+"""A work as a row of the table and back: names are bytes, since not every name is text; large numbers are text."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from pathlib import Path
+from typing import get_args
+
+from bridge.domain.render import FileIdentity
+from bridge.domain.work import Identified, State, Work
+
+__all__ = ["from_row", "identity_text", "is_sane", "same_file", "shown"]
+
+_COARSE_NS = 10_000_000
+"""File systems with times as coarse as this (FAT, exFAT) number a file anew at every mount."""
+_ID = re.compile(r"[0-9a-f]{32}")
+_PLAIN = ("id", "state", "arrived", "attempts", "deaths", "priority", "not_before", "error", "reason", "hint")
+_KEYS = ("audio_key", "separation_key", "drop_key", "seconds")
+
+
+def from_row(row: sqlite3.Row) -> Work:
+    drop = row["drop_folder"]
+    return Work(
+        path=Path(os.fsdecode(row["path"])),
+        inbox=Path(os.fsdecode(row["inbox"])),
+        identity=FileIdentity(*map(int, row["identity"].split(":"))),
+        drop=None if drop is None else Path(os.fsdecode(drop)),
+        keys=None if row["drop_key"] is None else Identified(**{name: row[name] for name in _KEYS}),
+        **{name: row[name] for name in _PLAIN},
+    )
+
+
+def is_sane(row: sqlite3.Row) -> bool:
+    """Return whether a row says something possible; damage that SQLite itself does not notice makes others."""
+    try:
+        work = from_row(row)
+    except (TypeError, ValueError, IndexError, AttributeError):
+        return False
+    whole = isinstance(work.attempts, int) and isinstance(work.deaths, int) and isinstance(work.priority, int)
+    times = isinstance(work.arrived, float) and isinstance(work.not_before, float) and isinstance(row["changed"], float)
+    return whole and times and work.state in get_args(State) and _ID.fullmatch(work.id) is not None
+
+
+def identity_text(identity: FileIdentity) -> str:
+    """Write down numbers that may be too large for SQLite: file numbers of Windows have up to 128 bits."""
+    return f"{identity.dev}:{identity.ino}:{identity.size}:{identity.mtime_ns}"
+
+
+def same_file(one: FileIdentity, other: FileIdentity) -> bool:
+    """Compare across mounts, which may give the same file another device and another number."""
+    if (one.size, one.mtime_ns) != (other.size, other.mtime_ns):
+        return False
+    return one.dev != other.dev or one.ino == other.ino or one.mtime_ns % _COARSE_NS == 0
+
+
+def shown(message: str) -> str:
+    """Make text of a message that may name a file whose name is none."""
+    return message.encode("utf-8", "backslashreplace").decode("utf-8")

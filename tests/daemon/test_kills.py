@@ -1,0 +1,81 @@
+"""Killed at every named step, started again: exactly one whole drop for every render, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.houses import House, sound
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="SIGKILL is how it is killed")
+KILLED = str(Path(__file__).with_name("killed_daemon.py"))
+STEPS = [
+    "after see",
+    "before move",
+    "after move",
+    "before begin",
+    "after begin",
+    "handed over",
+    "in read with its worker",
+    "identified with its worker",
+    "in separate with its worker",
+    "in check with its worker",
+    "before publishing",
+    "after publishing",
+    "before rename",
+    "after rename",
+    "before done",
+    "after done",
+    "before put_away",
+    "after put_away",
+]
+
+
+def test_a_daemon_killed_at_every_step_in_turn_makes_each_drop_once(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    before = {}
+    for number, step in enumerate(STEPS):
+        # The one who is killed at this step first does what the one before left undone.
+        name = f"take {number:02d}"
+        before[name] = sound(house.inbox / f"{name}.wav", seed=number).read_bytes()
+        ended = subprocess.run(
+            [sys.executable, KILLED, str(tmp_path), step, name], timeout=60, capture_output=True, text=True
+        )
+        assert ended.returncode == -signal.SIGKILL, f"never came to '{step}': {ended.stderr} {house.story()}"
+        assert set(house.drops()) <= set(before), "nothing but whole drops is ever visible"
+    assert house.once() == 0
+    assert house.drops() == sorted(before)
+    assert house.renders_of_drops() == sorted(f"{name}.wav" for name in before)
+    assert {work.state for work in house.works()} == {"done"}
+    assert all(work.attempts <= 2 for work in house.works())
+    assert house.staging_is_clean()
+    for name, content in before.items():
+        places = [house.inbox / f"{name}.wav", house.inbox / "done" / f"{name}.wav"]
+        assert [place.read_bytes() for place in places if place.exists()] == [content]
+
+
+def test_killed_once_more_while_it_recovers_it_still_makes_one_drop(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    sound(house.inbox / "take.wav")
+    for step in ("after publishing", "before find_staged", "after find_staged", "before rename", "after rename"):
+        assert subprocess.run([sys.executable, KILLED, str(tmp_path), step, "take"], timeout=60).returncode < 0
+    assert house.once() == 0
+    assert house.drops() == ["take"]
+    assert house.staging_is_clean()
+    assert [work.attempts for work in house.works()] == [1], "what was complete is not computed again"
+
+
+def test_a_render_that_kills_the_daemon_every_time_is_parked_in_the_end(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    sound(house.inbox / "take.wav")
+    for _ in range(3):
+        assert subprocess.run([sys.executable, KILLED, str(tmp_path), "after begin", "take"], timeout=60).returncode < 0
+    assert house.once() == 1
+    assert house.states() == {"take.wav": "parked"}
+    assert (house.state / "parked" / house.works()[0].id / "reason.json").exists()
+    assert house.drops() == []

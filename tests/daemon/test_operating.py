@@ -1,0 +1,188 @@
+"""Stopping, asking, pausing, and many renders at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import lupa
+import pytest
+
+from bridge.daemon.control import CONTROL, Request, ask, collect
+from tests.daemon.houses import House, sound
+
+ROOT = str(Path(__file__).resolve().parents[2])
+
+
+def start(house: House, options: str = "") -> subprocess.Popen[bytes]:
+    code = f"""
+        import sys
+        sys.path.insert(0, {ROOT!r})
+        from pathlib import Path
+        from tests.daemon.houses import House
+        house = House(Path({str(house.folder)!r}))
+        sys.exit(house.daemon(include_existing=True, {options}).run())
+    """
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_the_first_signal_lets_the_job_end_and_begins_no_other(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    sound(house.inbox / "slow 1.wav", seed=1)
+    sound(house.inbox / "slow 2.wav", seed=2)
+    daemon = start(house)
+    house.until(lambda: "running" in house.states().values())
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.communicate(timeout=30)[1] == b""
+    assert daemon.returncode == 0
+    assert sorted(house.states().values()) == ["done", "ready"]
+    assert json.loads((house.state / "status.json").read_text())["state"] == "stopped"
+    assert house.staging_is_clean()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_the_second_signal_takes_the_job_back_and_leaves_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    sound(house.inbox / "slow.wav", seconds=5)
+    daemon = start(house)
+    house.until(lambda: (house.outbox / ".staging").exists())
+    daemon.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    daemon.send_signal(signal.SIGINT)
+    assert daemon.communicate(timeout=30)[1] == b""
+    assert daemon.returncode == 0
+    assert house.states() == {"slow.wav": "ready"}
+    assert not list(house.outbox.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_many_renders_at_once_are_all_done_once_in_bounded_memory(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    for number in range(200):
+        sound(house.inbox / f"render {number:03d}.wav", seed=number, seconds=0.05)
+    daemon = start(house)
+    peak_kb, files = 0, 0
+    proc = Path(f"/proc/{daemon.pid}")
+    end = time.monotonic() + 150
+    while len(list(house.outbox.glob("render*"))) < 200 and time.monotonic() < end:
+        if proc.exists():
+            lines = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines() if ":" in line)
+            peak_kb = max(peak_kb, int(lines["VmRSS"].split()[0]))
+            files = max(files, len(list((proc / "fd").iterdir())))
+        time.sleep(0.25)
+    daemon.terminate()
+    assert daemon.communicate(timeout=30)[1] == b""
+    assert len(house.drops()) == 200
+    assert {(work.state, work.attempts) for work in house.works()} == {("done", 1)}
+    assert len(house.works()) == 200
+    assert house.staging_is_clean()
+    assert peak_kb < 120_000
+    assert files < 64
+
+
+def test_a_request_cancels_the_job_in_hand_and_the_next_goes_on(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    sound(house.inbox / "slow.wav", seed=1, seconds=5)
+    with house.running(include_existing=True):
+        house.until(lambda: "separate" in house.told.stages())
+        ask(house.state, Request(do="cancel", work=house.works()[0].id))
+        house.until(lambda: house.states() == {"slow.wav": "cancelled"})
+        sound(house.inbox / "song.wav", seed=2)
+        house.until(lambda: house.states().get("song.wav") == "done")
+        assert house.states()["slow.wav"] == "cancelled", "it does not come back by itself"
+    assert house.drops() == ["song"]
+    assert house.staging_is_clean()
+
+
+def test_the_job_stands_still_while_the_daw_plays_and_goes_on_when_it_stops(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    sound(house.inbox / "slow.wav", seed=1)
+    with house.running(include_existing=True):
+        house.until(lambda: "separate" in house.told.stages())
+        ask(house.state, Request(do="playing", seconds=600))
+        house.until(lambda: status(house)["paused_by"] == "The DAW plays or records.")
+        time.sleep(0.5)
+        count = len(house.told.events)
+        time.sleep(1.5)
+        assert len(house.told.events) == count
+        assert status(house)["state"] == "paused"
+        ask(house.state, Request(do="stopped"))
+        house.until(lambda: house.states() == {"slow.wav": "done"})
+
+
+def test_a_daemon_asked_to_pause_begins_nothing_until_it_may(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with house.running():
+        ask(house.state, Request(do="pause"))
+        house.until(lambda: status(house)["state"] == "paused")
+        sound(house.inbox / "song.wav")
+        house.until(lambda: house.states() == {"song.wav": "ready"})
+        time.sleep(0.5)
+        assert house.states() == {"song.wav": "ready"}
+        ask(house.state, Request(do="resume"))
+        house.until(lambda: house.states() == {"song.wav": "done"})
+
+
+def status(house: House) -> dict[str, object]:
+    read: dict[str, object] = json.loads((house.state / "status.json").read_text())
+    return read
+
+
+def test_higher_priority_goes_first_and_a_sidecar_says_so(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    sound(house.inbox / "a.wav", seed=1)
+    sound(house.inbox / "b.wav", seed=2)
+    (house.inbox / "b.json").write_text('{"priority": 5}')
+    assert house.once() == 0
+    assert house.told.started == ["b.wav", "a.wav"]
+
+
+def test_the_status_reads_the_same_in_json_and_in_lua_whatever_renders_are_called(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    name = os.fsdecode(b"odd \xff ]===] \"'.wav")
+    sound(house.inbox / "plain.wav").rename(house.inbox / name)
+    assert house.once() == 0
+    plain = status(house)
+    table = lupa.LuaRuntime(encoding="utf-8").execute((house.state / "status.lua").read_text())
+    assert (table["state"], table["version"], table["pid"]) == (plain["state"], plain["version"], plain["pid"])
+    assert table["last"][1]["drop"] == plain["last"][0]["drop"] == str(house.outbox / house.drops()[0])
+    assert table["last"][1]["render"] == plain["last"][0]["render"]
+    assert not list(house.state.glob(".status*"))
+
+
+def test_the_control_folder_takes_requests_and_throws_away_everything_else(tmp_path: Path) -> None:
+    folder = tmp_path / CONTROL
+    ask(tmp_path, Request(do="retry", work="3f2a"))
+    ask(tmp_path, Request(do="playing", seconds=5.0))
+    bad = {
+        "a": "no json",
+        "b": '{"do": "format"}',
+        "c": '{"do": "retry"}',
+        "d": '{"do": "rescan", "work": "../../etc"}',
+        "e": '{"do": "pause", "more": 1}',
+        "f": '{"do": "playing", "seconds": Infinity}',
+        "g": "[" * 4000,
+        "h": " " * 10_000 + '{"do": "pause"}',
+    }
+    for stem, text in bad.items():
+        (folder / f"{stem}.json").write_text(text)
+    if os.name != "nt":
+        os.mkfifo(folder / "pipe.json")
+        (folder / "link.json").symlink_to("/etc/passwd")
+    (folder / ".half.part").write_text('{"do": "pause"')
+    (folder / "folder.json").mkdir()
+    found = collect(folder)
+    assert [(one.do, one.work, one.seconds) for one in found.requests] == [
+        ("retry", "3f2a", 30.0),
+        ("playing", "", 5.0),
+    ]
+    assert len(found.problems) == len(bad) + (0 if os.name == "nt" else 2)
+    assert sorted(path.name for path in folder.iterdir()) == [".half.part", "folder.json"]
+    assert collect(tmp_path / "missing").requests == ()
