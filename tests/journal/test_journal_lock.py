@@ -38,8 +38,10 @@ def test_a_killed_program_holds_nothing(tmp_path: Path) -> None:
         holder.stdout.readline()
         holder.kill()
         holder.wait(30)
+        (tmp_path / "journal.lock").write_text("9" * 20)
         with open_journal(tmp_path) as journal:
             assert journal.recover() == []
+            assert (tmp_path / "journal.lock").read_text() == str(os.getpid())
 
 
 def test_of_many_that_start_at_once_one_gets_it(tmp_path: Path) -> None:
