@@ -78,10 +78,9 @@ def test_a_job_keeps_the_preset_it_began_with(house: House) -> None:
 def test_settings_are_read_again_when_asked_and_wrong_ones_change_nothing(house: House) -> None:
     other = house.folder / "other inbox"
     other.mkdir()
-    with house.running() as daemon:
+    with house.running(include_existing=True) as daemon:
         house.inbox, first = other, house.inbox
         daemon.reload()
-        house.until(lambda: (house.state / "status.json").exists())
         sound(house.folder / "moved.wav").rename(other / "moved.wav")
         house.until(lambda: house.told.drops)
         house.inbox = house.outbox
