@@ -22,7 +22,7 @@ LADDER = [
     ["config"],
     ["domain"],
     ["strict_yaml"],
-    ["units", "errors", "near", "resources"],
+    ["units", "errors", "near", "resources", "mounts"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""
 
