@@ -23,8 +23,8 @@ TASK = "Stem Bridge"
 
 KEPT = ("PATH", "STEM_BRIDGE_CONFIG", "STEM_BRIDGE_DATA", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")
 """Variables that a service does not inherit from the terminal in which it is installed, and needs."""
-_STOP_SECONDS = 60
-"""How long a stop may take before the system kills: a job is taken back in good order."""
+_STOP_SECONDS = 90
+"""How long a stop may take before the system kills: the daemon lets a job end for a minute, then takes it back."""
 _COMMAND_SECONDS = 60.0
 
 
@@ -95,7 +95,7 @@ def _systemd(file: Path, command: Sequence[str], environment: Mapping[str, str])
         "Type=exec",
         "ExecStart=" + " ".join(systemd_word(word, command=True) for word in command),
         *("Environment=" + systemd_word(f"{name}={value}") for name, value in environment.items()),
-        "ExecReload=kill -HUP $MAINPID",
+        "ExecReload=/bin/kill -HUP $MAINPID",
         "# 2: the user must change something first. 130, 143: stopped.",
         "Restart=on-failure",
         "RestartSec=10",
@@ -227,8 +227,13 @@ def install(service: Service, run: Runner) -> None:
             hint="Make its folder writable, and run this again.",
             path=service.file,
         ) from exc
-    for command in service.install:
-        _must(command, run(command))
+    try:
+        for command in service.install:
+            _must(command, run(command))
+    except ConfigError:
+        # Nothing may start at the next login that could not be started now.
+        service.file.unlink(missing_ok=True)
+        raise
 
 
 def remove(service: Service, run: Runner) -> bool:

@@ -22,7 +22,7 @@ LADDER = [
     ["config"],
     ["domain"],
     ["strict_yaml", "disk"],
-    ["units", "errors", "resources", "words"],
+    ["units", "errors", "resources", "words", "mounts"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""
 

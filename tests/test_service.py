@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import plistlib
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +59,15 @@ def test_the_unit_of_systemd_starts_the_very_command_and_restarts_only_what_may_
     assert kept == ["PATH=/opt/x:/usr/bin", "STEM_BRIDGE_DATA=/data %h"]
     assert (said["Restart"], said["RestartPreventExitStatus"]) == (["on-failure"], ["2"])
     assert said["KillMode"] == ["mixed"], "the worker is not stopped behind the daemon's back"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_itself_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    service = planned("Linux", tmp_path, (sys.executable, *COMMAND))
+    file = tmp_path / service.file.name
+    file.write_bytes(service.content)
+    done = subprocess.run(["systemd-analyze", "verify", str(file)], capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"])))
@@ -129,6 +141,7 @@ def test_a_command_that_fails_is_named_with_its_last_words(tmp_path: Path, name:
     with pytest.raises(ConfigError, match="no such thing") as caught:
         install(service, System(service.install[-1][1]))
     assert service.install[-1][0] in caught.value.message
+    assert not service.file.exists(), "what could not be started does not start at the next login either"
     install(service, System())
     with pytest.raises(ConfigError, match="no such thing"):
         remove(service, System(service.remove[-1][1]))

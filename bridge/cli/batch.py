@@ -110,7 +110,7 @@ def _folders(folder: Path, outbox: Path | None) -> tuple[Path, Path]:
     if not top.is_dir():
         raise ConfigError(f"{folder} is no folder.", hint="For single files: stem-bridge process", path=folder)
     if top.resolve() == out.resolve():
-        raise ConfigError(f"{out} holds the renders.", hint="Give drops a folder of their own: --outbox", path=out)
+        raise ConfigError(f"{out} holds the renders.", hint="Give drops a folder of their own with --outbox.", path=out)
     return top, out
 
 

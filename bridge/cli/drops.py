@@ -157,7 +157,9 @@ def prune(
 
 def _agreed(question: str, *, known: bool) -> bool:
     if not sys.stdin.isatty():
-        raise ConfigError("Nobody is there to be asked.", hint="To delete without asking: --yes --projects FOLDER")
+        raise ConfigError(
+            "Nobody is there to be asked.", hint="Give --yes --projects FOLDER to delete without being asked."
+        )
     if not known:
         output.say("No project was looked at: --projects FOLDER would keep what projects use.")
     return typer.confirm(question, default=False, err=True)
@@ -171,7 +173,7 @@ def _find(outboxes: Sequence[Path] | None, config: Path | None) -> list[Delivere
     if not folders:
         folders = [inbox.outbox.absolute() for inbox in load(config).inboxes]
     if not folders:
-        raise ConfigError("There is no outbox to look into.", hint="Name one: --outbox FOLDER")
+        raise ConfigError("There is no outbox to look into.", hint="Name one with --outbox.")
     return [drop for folder in dict.fromkeys(folders) for drop in find_drops(folder)]
 
 

@@ -149,7 +149,7 @@ def _one(works: Iterable[Work], job: str) -> Work:
     if len(found) == 1:
         return found[0]
     which = f"More than one job begins with '{job}'" if found else f"There is no job '{job}'"
-    raise ConfigError(f"{which}.", hint="stem-bridge jobs list --all shows them all.")
+    raise ConfigError(f"{which}.", hint="See them all with: stem-bridge jobs list --all")
 
 
 def shortest(ids: list[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from bridge.config import Inbox
 from bridge.domain.drop import STAGING
 from bridge.errors import ConfigError
 from bridge.intake.filters import is_placeholder
-from bridge.intake.mounts import is_network
+from bridge.mounts import is_network
 
 __all__ = ["check_folders", "cloud_of"]
 

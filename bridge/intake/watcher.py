@@ -32,7 +32,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from bridge.intake.mounts import is_network
+from bridge.mounts import is_network
 
 __all__ = ["CANARY", "POLLING_SECONDS", "Watcher"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.errors import ReadError
-from bridge.intake.mounts import is_network
 from bridge.intake.plain import open_plain
+from bridge.mounts import is_network
 
 __all__ = ["WriterState", "share_state", "writer_state"]
 

@@ -20,8 +20,7 @@ from bridge.domain.render import FileIdentity
 from bridge.domain.work import ENDED, Identified, State, Work
 from bridge.errors import BridgeError, Cancelled, ConfigError, WorkerError
 from bridge.journal import store
-from bridge.journal.lock import hold
-from bridge.journal.place import require_local
+from bridge.journal.lock import hold, require_local
 from bridge.journal.rows import from_row, identity_text, is_sane, same_file, shown
 
 __all__ = ["Delivered", "Journal", "open_journal", "read_works"]

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bridge.errors import ConfigError
+from bridge.mounts import filesystem_of, is_network
 
-__all__ = ["hold"]
+__all__ = ["hold", "require_local"]
 
 _FAR_BYTE = 1 << 30
 """Windows locks bytes against reading too; the process id at the start of the file stays readable."""
 _MOST_DIGITS = 20
+_CANNOT_BE_RELIED_ON = frozenset(["afs", "cifs", "davfs", "fuse.rclone", "fuse.sshfs", "nfs", "nfs4", "smb3", "smbfs"])
+"""Network file systems of Linux: their locks do not always hold. Those of virtual machines' shared folders do."""
+
+
+def require_local(folder: Path, file_system: Callable[[Path], str] = filesystem_of) -> None:
+    """Raise ConfigError when the folder, there or not, is on a network file system, as far as can be told."""
+    kind = file_system(folder)
+    if kind in _CANNOT_BE_RELIED_ON or (not kind and is_network(folder)):
+        raise ConfigError(
+            f"{folder} is on a network file system, which cannot keep the journal safe.",
+            hint="Set STEM_BRIDGE_DATA to a folder on a local disk.",
+            path=folder,
+        )
 
 
 @contextmanager

@@ -73,6 +73,9 @@ def open_database(path: Path, is_sane: Callable[[sqlite3.Row], bool]) -> tuple[s
             # A plain SQLITE_ERROR here is a schema that is not ours.
             if not isinstance(exc, _Damage) and _code(exc) not in {*_DAMAGED, sqlite3.SQLITE_ERROR}:
                 raise
+        except UnicodeDecodeError:
+            # What SQLite said of the damage quotes it.
+            pass
         aside = _set_aside(path)
         connection, _ = _open(path, is_sane)
         with transaction(connection, path):
@@ -166,17 +169,30 @@ def _open(path: Path, is_sane: Callable[[sqlite3.Row], bool]) -> tuple[sqlite3.C
     try:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
-        answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        # Not quick_check, which does not see that an index and its table disagree.
+        answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if answer != "ok":
             raise _Damage(answer)
         is_new = _version(connection) == 0
         migrate(connection, path)
+        if _schema(connection) != _our_schema(path):
+            raise _Damage("another schema")
         if not all(map(is_sane, connection.execute("SELECT * FROM works"))):
             raise _Damage("impossible rows")
     except BaseException:
         connection.close()
         raise
     return connection, is_new
+
+
+def _schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    return [tuple(row) for row in connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name")]
+
+
+def _our_schema(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as empty:
+        migrate(empty, path)
+        return _schema(empty)
 
 
 def _reading(connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -199,9 +215,12 @@ def _rescue(connection: sqlite3.Connection, damaged: Path, is_sane: Callable[[sq
         old.execute("PRAGMA query_only = ON")
         for row in filter(_is_inbox, _readable(old, "inboxes")):
             connection.execute("INSERT OR IGNORE INTO inboxes (path, since) VALUES (?, ?)", (row["path"], row["since"]))
+        ours = {column["name"] for column in connection.execute("PRAGMA table_info(works)")}
         for row in filter(is_sane, _readable(old, "works")):
-            marks = ", ".join("?" * len(row))
-            connection.execute(f"INSERT OR IGNORE INTO works ({', '.join(row.keys())}) VALUES ({marks})", tuple(row))
+            columns = [name for name in row.keys() if name in ours]  # noqa: SIM118 - a row iterates over its values
+            marks = ", ".join("?" * len(columns))
+            values = [row[name] for name in columns]
+            connection.execute(f"INSERT OR IGNORE INTO works ({', '.join(columns)}) VALUES ({marks})", values)
 
 
 def _is_inbox(row: sqlite3.Row) -> bool:
@@ -211,5 +230,5 @@ def _is_inbox(row: sqlite3.Row) -> bool:
 def _readable(old: sqlite3.Connection, table: str) -> Iterator[sqlite3.Row]:
     """Yield the rows up to the damage, from both ends."""
     for order in ("", "DESC"):
-        with suppress(sqlite3.DatabaseError):
+        with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
             yield from old.execute(f"SELECT * FROM {table} ORDER BY rowid {order} LIMIT {_MOST_RESCUED}")

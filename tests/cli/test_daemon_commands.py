@@ -205,6 +205,26 @@ def test_a_library_is_done_once_estimated_before_and_reported_after(run: Run, ho
     assert [Path(json.loads(line)["folder"]) for line in drops] == [home / "lib" / "x"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a test cannot press Ctrl-C for one process on Windows")
+def test_ctrl_c_ends_a_batch_with_130_and_the_render_under_way_costs_nothing(home: Path) -> None:
+    write_song(home / "in" / "long.wav", 30.0)
+    command = [sys.executable, "-m", "bridge", "batch", str(home / "in"), "-m", "htdemucs_mini", "--overlap", "0.9"]
+    with subprocess.Popen(
+        [*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "progress" and event["stage"] == "separate":
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in err) == (130, False), err
+    assert list((home / "in stems").iterdir()) == []
+    (state,) = (home / "data" / "state" / "batch").iterdir()
+    assert [(work.state, work.deaths) for work in read_works(state)] == [("retry", 0)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ReadError
-from bridge.intake.mounts import filesystem_of, is_network
 from bridge.intake.plain import open_plain
 from bridge.intake.ready import UNPROVEN_SECONDS, readiness
 from bridge.intake.writer import WriterState, share_state, writer_state
+from bridge.mounts import filesystem_of, is_network
 from tests.audio.raw_files import chunk, fmt, riff
 from tests.intake.looking import Eyes, wav
 

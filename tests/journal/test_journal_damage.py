@@ -29,8 +29,8 @@ def filled(folder: Path, count: int = 60) -> Path:
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return filled(tmp_path_factory.mktemp("good")).read_bytes()
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return filled(tmp_path_factory.mktemp("whole"))
 
 
 def delivered(number: int) -> Delivered:
@@ -96,6 +96,16 @@ def test_damage_done_twice_is_kept_twice(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob(f"{NAME}.corrupt-*"))) == 2
 
 
+def test_what_was_half_done_in_a_damaged_file_is_not_rolled_back_into_the_new_one(tmp_path: Path) -> None:
+    filled(tmp_path).write_bytes(b"x" * 5000)
+    half_done = tmp_path / f"{NAME}-journal"
+    half_done.write_bytes(b"\0" * 600)
+    with open_journal(tmp_path) as journal:
+        seen(journal)
+    assert not half_done.exists()
+    assert len(list(tmp_path.glob(f"{NAME}.corrupt-*-journal"))) == 1
+
+
 def test_an_emptied_file_is_told_as_a_new_journal(tmp_path: Path) -> None:
     filled(tmp_path).write_bytes(b"")
     with open_journal(tmp_path) as journal:
@@ -106,9 +116,9 @@ def test_an_emptied_file_is_told_as_a_new_journal(tmp_path: Path) -> None:
 @settings(max_examples=40, deadline=None)
 @given(start=st.floats(0, 1), junk=st.binary(min_size=1, max_size=6000), keep=st.just(1.0) | st.floats(0, 1))
 def test_random_damage_never_stops_the_journal_and_never_makes_it_lie(
-    start: float, junk: bytes, keep: float, good: bytes, tmp_path_factory: pytest.TempPathFactory
+    start: float, junk: bytes, keep: float, whole: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = tmp_path_factory.mktemp("damage")
+    folder, good = tmp_path_factory.mktemp("damage"), whole.read_bytes()
     at, end = (100 + round(part * (len(good) - 101)) for part in (start, keep))
     (folder / NAME).write_bytes((good[:at] + junk + good[at + len(junk) :])[: end + 1])
     with open_journal(folder) as journal:
@@ -124,9 +134,9 @@ def test_random_damage_never_stops_the_journal_and_never_makes_it_lie(
 @settings(max_examples=40, deadline=None)
 @given(position=st.integers(0, 99), byte=st.integers(0, 255))
 def test_a_damaged_header_is_survived_or_told_in_words(
-    position: int, byte: int, good: bytes, tmp_path_factory: pytest.TempPathFactory
+    position: int, byte: int, whole: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = tmp_path_factory.mktemp("header")
+    folder, good = tmp_path_factory.mktemp("header"), whole.read_bytes()
     (folder / NAME).write_bytes(good[:position] + bytes([byte]) + good[position + 1 :])
     with suppress(BridgeError), open_journal(folder) as journal:
         finish(journal, seen(journal, "new.wav"), Path("/music/stems/new"), keys(999))
@@ -160,6 +170,16 @@ def test_a_later_schema_is_reached_step_by_step_and_keeps_the_rows(tmp_path: Pat
     assert connection.execute("PRAGMA user_version").fetchone() == (len(later),)
     assert connection.execute("SELECT count(*), max(mood) FROM works").fetchone() == (60, "calm")
     connection.close()
+
+
+def test_a_schema_that_is_not_ours_is_damage_and_its_rows_are_carried_over(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    connection = sqlite3.connect(path)
+    connection.execute("DROP INDEX works_by_state")
+    connection.close()
+    with open_journal(tmp_path) as journal:
+        assert journal.damaged is not None
+        assert len(journal.works()) == 60
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(tmp_path: Path) -> None:

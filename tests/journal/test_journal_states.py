@@ -286,6 +286,10 @@ def test_only_finished_work_has_a_drop(tmp_path: Path) -> None:
         journal.publishing(journal.begin(journal.move(seen(journal), "ready")), keys(1))
         assert journal.done_drop("drop-1") is None
         assert journal.drops_with_stems("stems-1") == []
+        done = finish(journal, seen(journal, "other.wav"), Path("/music/stems/2"), keys(2))
+        journal.move(done, "waiting")
+        assert journal.done_drop("drop-2") is None, "somebody asked for it again"
+        assert journal.drops_with_stems("stems-2") == []
         assert journal.drops_with_stems("") == []
 
 
