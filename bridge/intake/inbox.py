@@ -156,8 +156,8 @@ def _take(folder: _Folder, entry: os.DirEntry[str], look: _Look) -> None:
 
 def _unknown(folder: _Folder, look: _Look) -> str:
     near = did_you_mean(folder.path.name, look.presets.values())
-    asked = f" ({near.removesuffix('?')})" if near else ""
-    return f"No preset is called like the folder {folder.path}{asked}: its renders get the preset of the inbox."
+    said = f"No preset is called like the folder {folder.path}: its renders get the preset of the inbox."
+    return f"{said} {near}" if near else said
 
 
 def _places(folders: Sequence[Path]) -> frozenset[tuple[int, int]]:
