@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -82,6 +85,7 @@ def test_an_inbox_that_is_taken_away_and_brought_back_loses_nothing(tmp_path: Pa
     house = House(tmp_path)
     with house.running():
         ask(house.state, Request(do="pause"))
+        house.until(lambda: "Paused by request" in (house.state / "status.json").read_text())
         sound(house.inbox / "song.wav", seed=1)
         house.until(lambda: house.states() == {"song.wav": "ready"})
         away = house.inbox.rename(tmp_path / "away")
@@ -97,6 +101,7 @@ def test_a_render_that_vanishes_before_its_turn_is_closed_without_a_fuss(tmp_pat
     house = House(tmp_path)
     with house.running():
         ask(house.state, Request(do="pause"))
+        house.until(lambda: "Paused by request" in (house.state / "status.json").read_text())
         render = sound(house.inbox / "song.wav", seed=1)
         house.until(lambda: house.states() == {"song.wav": "ready"})
         render.unlink()
@@ -131,25 +136,33 @@ def test_a_worker_takes_its_pace_and_a_paused_job_can_still_be_taken_back(tmp_pa
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how processes are listed")
 def test_a_worker_that_hangs_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
-    import subprocess
-    import time
-
     render = sound(tmp_path / "hang.wav")
+    child = f"""
+        import sys
+        sys.path[:0] = [{str(Path(FAKE_CHILD[1]).parent)!r}]
+        import fake_child
+        from bridge.worker import child
+        child._ORPHAN_SECONDS = 0.5
+        child.serve(fake_child.separator_of)
+    """
     code = f"""
-import sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
-from pathlib import Path
-from bridge.domain.job import Job, SeparationOptions
-from bridge.presets.loader import parse
-from bridge.worker.client import Worker
-import bridge.worker.child
-options = SeparationOptions(model="htdemucs_mini", device="cpu", threads=1)
-job = Job("one", Path({str(render)!r}), Path({str(tmp_path / "outbox")!r}), "x", parse("version: 1\\nname: n\\n", name="n"), options)
-command = (sys.executable, "-c", "import sys; sys.path[:0] = [{str(Path(FAKE_CHILD[1]).parent)!r}]; import fake_child; from bridge.worker import child; child._ORPHAN_SECONDS = 0.5; child.serve(fake_child.separator_of)")
-with Worker(command=command, started=lambda pid: print(pid, flush=True)) as worker:
-    worker.begin(job, lambda event: print(event, flush=True))
-    while True: worker.poll(1.0)
-"""
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        import sys
+        sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
+        from pathlib import Path
+        from bridge.domain.job import Job, SeparationOptions
+        from bridge.presets.loader import parse
+        from bridge.worker.client import Worker
+        options = SeparationOptions(model="htdemucs_mini", device="cpu", threads=1)
+        preset = parse("version: 1\\nname: n\\n", name="n")
+        job = Job("one", Path({str(render)!r}), Path({str(tmp_path / "outbox")!r}), "x", preset, options)
+        command = (sys.executable, "-c", {textwrap.dedent(child)!r})
+        with Worker(command=command, started=lambda pid: print(pid, flush=True)) as worker:
+            worker.begin(job, lambda event: print(event, flush=True))
+            while True:
+                worker.poll(1.0)
+    """
+    script = textwrap.dedent(code)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         assert "read" in parent.stdout.readline()
