@@ -255,7 +255,7 @@ class Desk:
             self.put_aside(self._journal.move(work, "parked", error=error), error)
         self.settle_outboxes()
         for inbox in self.settings.inboxes:
-            recovery.tidy(inbox.outbox.absolute(), self._in_staging)
+            self._tidy(inbox.outbox.absolute())
 
     def let_go(self) -> None:
         """Drop the work in hand without a word to the journal, which cannot be written; `recover` then finds it."""
@@ -279,7 +279,7 @@ class Desk:
             if (opened is None or outbox in opened) and self._outboxes.is_open(outbox):
                 self._settle(work, outbox)
         for outbox in opened or ():
-            recovery.tidy(outbox, self._in_staging)
+            self._tidy(outbox)
 
     def _settle(self, work: Work, outbox: Path) -> None:
         staged = recovery.find_staged(work, outbox)
@@ -296,7 +296,9 @@ class Desk:
     def _is_claimed(self, folder: Path) -> bool:
         return any(work.drop == folder for work in self._journal.works({"done"}))
 
-    def _in_staging(self) -> set[str]:
-        """Name the staging folders that are not of the past."""
+    def _tidy(self, outbox: Path) -> None:
+        """Take away what our own attempts of the past left in staging."""
         alive = {work.job_id for work in self._journal.works({"publishing"})}
-        return alive | ({self.current.job_id} if self.current is not None else set())
+        if self.current is not None:
+            alive.add(self.current.job_id)
+        recovery.tidy(outbox, alive, {work.id for work in self._journal.works()})

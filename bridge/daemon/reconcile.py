@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 from bridge.config import Inbox, Settings
@@ -24,6 +25,7 @@ __all__ = ["Reconciler"]
 _NOT_BEGUN: frozenset[State] = frozenset({"waiting", "stalled", "ready", "retry"})
 _SOONEST_SECONDS = 0.5
 _LATEST_SECONDS = 30.0
+_IMPATIENT_SECONDS = 60.0
 
 
 class Reconciler:
@@ -137,6 +139,8 @@ class Reconciler:
                 continue
             quiet_seconds = self._settling.quiet_seconds(found.path)
             verdict = readiness(found.path, quiet_seconds=quiet_seconds, grace_seconds=grace_seconds)
+            if self._impatient and verdict.state == "waiting" and quiet_seconds > _IMPATIENT_SECONDS:
+                verdict = replace(verdict, state="stalled")
             judged.append((work, found, verdict))
             if verdict.state in ("waiting", "stalled"):
                 wait = min(max(quiet_seconds / 5, _SOONEST_SECONDS), _LATEST_SECONDS)

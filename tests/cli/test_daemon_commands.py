@@ -207,7 +207,7 @@ def test_a_library_is_done_once_estimated_before_and_reported_after(run: Run, ho
 
 @pytest.mark.skipif(os.name == "nt", reason="a test cannot press Ctrl-C for one process on Windows")
 def test_ctrl_c_ends_a_batch_with_130_and_the_render_under_way_costs_nothing(home: Path) -> None:
-    write_song(home / "in" / "long.wav", 30.0)
+    write_song(home / "in" / "long.wav", 12.0)
     command = [sys.executable, "-m", "bridge", "batch", str(home / "in"), "-m", "htdemucs_mini", "--overlap", "0.9"]
     with subprocess.Popen(
         [*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"

@@ -120,3 +120,16 @@ def test_an_error_of_the_disk_right_after_the_rename_makes_no_second_drop(
     assert house.drops() == ["song"]
     assert house.works()[0].attempts == 1
     assert house.staging_is_clean()
+
+
+def test_what_another_program_stages_in_the_same_outbox_is_left_alone_until_it_is_forgotten(house: House) -> None:
+    staging = house.outbox / ".staging"
+    for name in ("theirs-now", "theirs-long-ago"):
+        (staging / name / "work").mkdir(parents=True)
+    for folder in (staging / "theirs-long-ago" / "work", staging / "theirs-long-ago"):
+        os.utime(folder, (1e9, 1e9))
+    assert house.once() == 0
+    sound(house.inbox / "song.wav")
+    assert house.once() == 0
+    assert [entry.name for entry in staging.iterdir()] == ["theirs-now"]
+    assert house.drops() == ["song"]
