@@ -178,6 +178,8 @@ class Batch:
         except BaseException:
             discard_stage(place.outbox, work.job_id)
             raise
+        finally:
+            self.worker.release()
         self.journal.done(work, drop.folder, found[0])
         return drop
 

@@ -82,7 +82,7 @@ def run_jobs(jobs: Sequence[Job], feedback: Feedback) -> list[Drop]:
     Returns the drops that were made. Raises SetupError at once: no other job would fare better.
     """
     from bridge.delivery.publish import publish
-    from bridge.delivery.stage import discard_stage, hold_stage, sweep
+    from bridge.delivery.stage import discard_stage, sweep
     from bridge.worker.client import Worker
 
     for outbox in dict.fromkeys(job.outbox for job in jobs):
@@ -92,13 +92,14 @@ def run_jobs(jobs: Sequence[Job], feedback: Feedback) -> list[Drop]:
         for number, job in enumerate(jobs, 1):
             feedback.start(job.render, number, len(jobs))
             try:
-                with hold_stage(job.outbox, job.id):
-                    staged = worker.run(job, feedback.report)
-                    try:
-                        drop = publish(staged)
-                    except BaseException:
-                        discard_stage(job.outbox, job.id)
-                        raise
+                staged = worker.run(job, feedback.report)
+                try:
+                    drop = publish(staged)
+                except BaseException:
+                    discard_stage(job.outbox, job.id)
+                    raise
+                finally:
+                    worker.release()
             except (RenderError, RetryError) as exc:
                 feedback.failed(job.render, exc)
             else:

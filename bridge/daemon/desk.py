@@ -18,8 +18,8 @@ from bridge.daemon.outboxes import Outboxes
 from bridge.daemon.parked import forget_reason, keep_reason
 from bridge.daemon.sameness import Sameness
 from bridge.daemon.tell import Messenger, Told
-from bridge.delivery.publish import discard, publish
-from bridge.delivery.stage import discard_stage
+from bridge.delivery.publish import publish
+from bridge.delivery.stage import discard_stage, sweep
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, Drop, Staged
 from bridge.domain.events import Event
 from bridge.domain.job import Job
@@ -96,7 +96,11 @@ class Desk:
         self.current, self._job = begun, replace(job, id=begun.job_id)
         self._keys, self._made_before, self._hung = None, None, False
         self._told.start(begun.path, self.done + self.failures + 1, self.done + self.failures + of)
-        self._worker.begin(self._job, self._report, self._decide)
+        try:
+            self._worker.begin(self._job, self._report, self._decide)
+        except BridgeError as error:
+            self._end()
+            self._fail(begun, error)
 
     def turn(self, seconds: float) -> bool:
         """Listen to the worker for so long, and act on what it says; returns whether the work in hand has ended."""
@@ -167,9 +171,11 @@ class Desk:
         try:
             work = self._journal.publishing(work, self._keys)
         except Cancelled:
-            discard(staged)
-            return
-        self._publish(work, staged)
+            discard_stage(staged.outbox, work.job_id)
+        else:
+            self._publish(work, staged)
+        finally:
+            self._worker.release()
 
     def _publish(self, work: Work, staged: Staged) -> None:
         """Make the drop appear. While its outbox refuses, the complete folder waits in staging and in the journal."""
@@ -183,7 +189,7 @@ class Desk:
             if (lost := self._outboxes.lost(staged.outbox)) is not None:
                 self._told.failed(work.path, lost)
                 return
-            discard(staged)
+            discard_stage(staged.outbox, work.job_id)
             self._fail(work, WorkerError(error.message, hint=error.hint, path=error.path))
         else:
             self._finish(work, drop.folder, work.keys)
@@ -255,7 +261,8 @@ class Desk:
             self.put_aside(self._journal.move(work, "parked", error=error), error)
         self.settle_outboxes()
         for inbox in self.settings.inboxes:
-            self._tidy(inbox.outbox.absolute())
+            if self._outboxes.is_open(inbox.outbox.absolute()):
+                sweep(inbox.outbox.absolute())
 
     def let_go(self) -> None:
         """Drop the work in hand without a word to the journal, which cannot be written; `recover` then finds it."""
@@ -279,7 +286,7 @@ class Desk:
             if (opened is None or outbox in opened) and self._outboxes.is_open(outbox):
                 self._settle(work, outbox)
         for outbox in opened or ():
-            self._tidy(outbox)
+            sweep(outbox)
 
     def _settle(self, work: Work, outbox: Path) -> None:
         staged = recovery.find_staged(work, outbox)
@@ -295,10 +302,3 @@ class Desk:
 
     def _is_claimed(self, folder: Path) -> bool:
         return any(work.drop == folder for work in self._journal.works({"done"}))
-
-    def _tidy(self, outbox: Path) -> None:
-        """Take away what our own attempts of the past left in staging."""
-        alive = {work.job_id for work in self._journal.works({"publishing"})}
-        if self.current is not None:
-            alive.add(self.current.job_id)
-        recovery.tidy(outbox, alive, {work.id for work in self._journal.works()})

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bridge.config import Settings
 from bridge.delivery.manifest import Manifest, read, verify
-from bridge.delivery.stage import discard_stage, sweep
+from bridge.delivery.stage import discard_stage
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
 from bridge.domain.work import Identified, Work
-from bridge.errors import BridgeError, DeliveryError
+from bridge.errors import DeliveryError
 from bridge.journal.journal import Delivered, Journal
 
-__all__ = ["drops_in", "find_delivered", "find_staged", "rebuild", "tidy"]
+__all__ = ["drops_in", "find_delivered", "find_staged", "rebuild"]
 
 _FOLDER = "drop"
-_FOREIGN_SECONDS = 86400.0
-"""So long the staging of another program is left alone after it changed last."""
 
 
 def find_staged(work: Work, outbox: Path) -> Staged | None:
@@ -39,29 +35,6 @@ def find_delivered(work: Work, outbox: Path, claimed: Callable[[Path], bool]) ->
         if manifest.drop_id == work.keys.drop_key and not claimed(folder) and not verify(folder):
             return Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST)
     return None
-
-
-def tidy(outbox: Path, alive: Collection[str], ours: Collection[str]) -> None:
-    """Remove what attempts of `ours`, by id, staged in the past, except what is `alive`; a refusal leaves it.
-
-    What the journal does not know may be another program's work on the same outbox: it goes after a day of silence.
-    """
-
-    def is_kept(name: str) -> bool:
-        return name in alive or (name.partition("-")[0] not in ours and _is_fresh(outbox / STAGING / name))
-
-    try:
-        sweep(outbox, alive=is_kept)
-    except BridgeError:
-        return
-
-
-def _is_fresh(place: Path) -> bool:
-    changed = [0.0]
-    for folder in (place, *place.glob("*")):
-        with suppress(OSError):
-            changed.append(folder.stat().st_mtime)
-    return abs(time.time() - max(changed)) < _FOREIGN_SECONDS
 
 
 def rebuild(journal: Journal, settings: Settings) -> int:

@@ -11,11 +11,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
-from bridge.delivery.stage import discard_stage
+from bridge.delivery.stage import discard_stage, hold_stage
 from bridge.domain.drop import Staged
 from bridge.domain.events import Event, Report
 from bridge.domain.job import Job
@@ -57,6 +58,7 @@ class Worker:
         self._reader: threading.Thread | None = None
         self._log: IO[bytes] | None = None
         self._job: Job | None = None
+        self._held = ExitStack()
         self._report: Report = _say_nothing
         self._decide: Decide = lambda _: None
         self._heard = 0.0
@@ -88,9 +90,12 @@ class Worker:
         """Hand over a job; `poll` brings its end. `decide` is asked once, when it is known what the job is.
 
         `decide` returns a drop whose stems are used instead of separating, or None to go on; it raises Cancelled to
-        stop the job.
+        stop the job. What the job stages is held against sweeps until it failed, or `release` is called once it is
+        published. Raises DestinationError or NoSpaceError when the outbox cannot be staged in.
         """
         assert self._job is None, "one job at a time"
+        self.release()
+        self._held.enter_context(hold_stage(job.outbox, job.id))
         self._start()
         self._job, self._report, self._decide = job, report, decide
         self._heard = time.monotonic()
@@ -117,6 +122,10 @@ class Worker:
             staged = self._take(message)
             if staged is not None:
                 return staged
+
+    def release(self) -> None:
+        """Say that what the last job staged is published, or not wanted."""
+        self._held.close()
 
     @property
     def silent_seconds(self) -> float:
@@ -153,6 +162,7 @@ class Worker:
         if self._process is not None and self._process.poll() is not None:
             self._reap()
         discard_stage(job.outbox, job.id)
+        self.release()
 
     def kill(self) -> None:
         """End the worker at once; `poll` then raises WorkerError for its job."""
@@ -170,6 +180,7 @@ class Worker:
     def close(self) -> None:
         """End the worker: a closed pipe asks it to stop, a kill follows if it does not."""
         self._stop()
+        self.release()
         if self._log is not None:
             self._log.close()
             self._log = None
@@ -238,6 +249,7 @@ class Worker:
             self._job = None
             if kind == "staged":
                 return protocol.decode_staged(message)
+            self.release()
             if kind == "cancelled":
                 raise Cancelled
             error = protocol.decode_error(message)
@@ -255,6 +267,7 @@ class Worker:
         tail = self.log_tail().strip()
         self._reap()
         discard_stage(job.outbox, job.id)
+        self.release()
         # Windows gives its reasons as large numbers that are known in hexadecimal.
         why = f"signal {-code}" if code < 0 else f"exit code {code:#x}" if code > 255 else f"exit code {code}"
         last = f" Its last words: {tail.splitlines()[-1]}" if tail else ""

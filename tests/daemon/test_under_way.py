@@ -13,6 +13,7 @@ import soundfile
 from bridge.daemon import desk
 from bridge.delivery import publish as publishing
 from bridge.delivery.manifest import read
+from bridge.delivery.stage import hold_stage
 from bridge.domain.drop import MANIFEST
 from tests.daemon.houses import House, sound
 
@@ -122,14 +123,11 @@ def test_an_error_of_the_disk_right_after_the_rename_makes_no_second_drop(
     assert house.staging_is_clean()
 
 
-def test_what_another_program_stages_in_the_same_outbox_is_left_alone_until_it_is_forgotten(house: House) -> None:
-    staging = house.outbox / ".staging"
-    for name in ("theirs-now", "theirs-long-ago"):
-        (staging / name / "work").mkdir(parents=True)
-    for folder in (staging / "theirs-long-ago" / "work", staging / "theirs-long-ago"):
-        os.utime(folder, (1e9, 1e9))
-    assert house.once() == 0
-    sound(house.inbox / "song.wav")
-    assert house.once() == 0
-    assert [entry.name for entry in staging.iterdir()] == ["theirs-now"]
+def test_what_another_program_stages_in_the_same_outbox_is_left_alone(house: House) -> None:
+    theirs = house.outbox / ".staging" / "theirs"
+    (theirs / "work").mkdir(parents=True)
+    with hold_stage(house.outbox, "theirs-too"):
+        sound(house.inbox / "song.wav")
+        assert house.once() == 0
+        assert sorted(entry.name for entry in theirs.parent.iterdir()) == ["theirs", "theirs-too.lock"]
     assert house.drops() == ["song"]
