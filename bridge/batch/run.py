@@ -15,7 +15,7 @@ from typing import Protocol
 from bridge.batch.plan import Planned
 from bridge.delivery.manifest import read, verify
 from bridge.delivery.publish import publish
-from bridge.delivery.stage import discard_stage
+from bridge.delivery.stage import discard_stage, sweep
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
 from bridge.domain.events import Event
 from bridge.domain.job import Job
@@ -234,6 +234,8 @@ class Batch:
                 self.journal.move(work, "ready")
             if place is not None:
                 discard_stage(place.outbox, work.job_id)
+        for outbox in {place.outbox for place in places.values()}:
+            sweep(outbox)
 
     def _finish(self, work: Work, place: Planned) -> Path | None:
         if work.keys is None:

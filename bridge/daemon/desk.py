@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -250,6 +251,8 @@ class Desk:
     def recover(self) -> None:
         """Judge every attempt that died with its instance, and finish what was about to appear; at the start."""
         for work in self._journal.works({"running"}):
+            with suppress(SetupError):
+                discard_stage(inbox_of(work, self.settings).outbox, work.job_id)
             if work.deaths < self.settings.daemon.attempts:
                 self._journal.move(work, "ready")
                 continue

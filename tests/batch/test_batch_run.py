@@ -208,6 +208,8 @@ def killed(library: Library, how_far: Callable[[Batch, Work, Planned], None]) ->
         batch = library.batch(journal)
         work = journal.see(one.render, identity_of(one.render.stat()), library.top)
         how_far(batch, journal.begin(journal.move(work, "ready")), one)
+    # What a process holds is free once it is dead.
+    library.worker.release()
 
 
 def stage(batch: Batch, work: Work, one: Planned):

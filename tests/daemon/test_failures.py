@@ -13,10 +13,13 @@ from bridge.daemon.control import Request, ask
 from bridge.daemon.failure import Verdict, judge
 from bridge.errors import (
     BridgeError,
+    ConfigError,
     DestinationError,
     DeviceError,
     EffectError,
+    ModelError,
     NoSpaceError,
+    PresetError,
     ReadError,
     RenderChangedError,
     WorkerError,
@@ -28,6 +31,7 @@ def judged(error: type[BridgeError], attempts: int = 1, deaths: int = 1, luck: f
     return judge(error("It happened."), attempts=attempts, deaths=deaths, limit=3, rescan_seconds=60.0, luck=luck)
 
 
+@pytest.mark.parametrize("error", [ConfigError, PresetError, ModelError])
 def test_what_the_user_must_change_is_looked_at_with_every_rescan_however_often(error: type[BridgeError]) -> None:
     assert judged(error, attempts=99, deaths=0) == Verdict("retry", 60.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -191,7 +192,9 @@ def _runs(pid: int) -> bool:
 
 def test_a_fault_of_ours_is_told_as_one(render: Path) -> None:
     with Worker() as worker, pytest.raises(BridgeError, match="Internal error") as raised:
-        worker.run(replace(job_for(render), render=render.with_name("no\0name")), lambda _: None)
+        worker.run(
+            replace(job_for(render), separation=SeparationOptions("htdemucs_mini", overlap=math.nan)), lambda _: None
+        )
     assert "report" in raised.value.hint
     told = "".join(traceback.format_exception(raised.value))
     assert "bridge/pipeline/process.py" in told.replace(os.sep, "/"), "-vv shows where it went wrong in the worker"
