@@ -205,7 +205,7 @@ def _mismatch(path: Path, shape: AudioFormat, found: tuple[int, int, int]) -> Re
 
 def _broken(path: Path, frame: int, shape: AudioFormat, reason: str) -> ReadError:
     return ReadError(
-        f"{path.name} breaks at {frame / shape.sample_rate:.3f} s of {shape.seconds:.3f} s: {reason}",
+        f"{path.name} breaks at {frame / shape.sample_rate:.3f} s of {shape.seconds:.3f} s: {reason.removeprefix('Error : ')}",
         hint="Copy or render it again.",
         path=path,
     )
