@@ -204,8 +204,10 @@ def _mismatch(path: Path, shape: AudioFormat, found: tuple[int, int, int]) -> Re
 
 
 def _broken(path: Path, frame: int, shape: AudioFormat, reason: str) -> ReadError:
+    # libsndfile begins with "Error : " and ends with a full stop, or does neither.
+    why = reason.removeprefix("Error : ").rstrip(".")
     return ReadError(
-        f"{path.name} breaks at {frame / shape.sample_rate:.3f} s of {shape.seconds:.3f} s: {reason}",
+        f"{path.name} breaks at {frame / shape.sample_rate:.3f} s of {shape.seconds:.3f} s: {why}.",
         hint="Copy or render it again.",
         path=path,
     )

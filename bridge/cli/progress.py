@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -186,7 +187,12 @@ def feedback(*, json: bool) -> Feedback:
     """Choose how to tell: JSON when asked, bars on a terminal, else lines."""
     if json:
         return Json()
-    return Bars() if sys.stderr.isatty() else Lines()
+    return Bars() if _has_bars() else Lines()
+
+
+def _has_bars() -> bool:
+    """Say whether stderr is a terminal that can go back to a line it has written."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 class Download:
@@ -194,7 +200,7 @@ class Download:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._bars = _bars("{task.fields[pace]}") if sys.stderr.isatty() else None
+        self._bars = _bars("{task.fields[pace]}") if _has_bars() else None
         self._task = self._bars.add_task(title, total=None, pace="") if self._bars else None
         self._file = ""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from bridge.cli.progress import Bars, Feedback, Json, Lines
+from bridge.cli.progress import Bars, Feedback, Json, Lines, feedback
 from bridge.domain.drop import Drop
 from bridge.domain.events import Notice, Progress, StageStarted
 from bridge.errors import ReadError
@@ -56,3 +57,15 @@ def test_a_log_gets_one_line_for_each_finished_stage(capsys: pytest.CaptureFixtu
     lines = [line for line in capsys.readouterr().err.splitlines() if "separate" in line]
     assert len(lines) == 1
     assert "100 %" in lines[0]
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [("xterm-256color", Bars), ("dumb", Lines), ("unknown", Lines)])
+def test_bars_are_for_terminals_that_can_go_back(
+    monkeypatch: pytest.MonkeyPatch, terminal: str, shown: type[Feedback]
+) -> None:
+    monkeypatch.setenv("TERM", terminal)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert type(feedback(json=False)) is shown
+    assert type(feedback(json=True)) is Json
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    assert type(feedback(json=False)) is Lines
