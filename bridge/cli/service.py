@@ -78,7 +78,7 @@ def _plan(config: Path | None) -> Service:
         home=Path.home(),
         state=state_folder(),
         user=f"{os.environ.get('USERDOMAIN', '.')}\\{getpass.getuser()}",
-        uid=os.getuid() if sys.platform != "win32" else 0,
+        uid=getattr(os, "getuid", int)(),
     )
 
 

@@ -32,9 +32,9 @@ def lower_priority(pid: int) -> None:
         if process:
             kernel.SetPriorityClass(process, _BELOW_NORMAL)
             kernel.CloseHandle(process)
-        return
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, _NICER)
+    else:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, _NICER)
 
 
 def spare(cores_left: int, *, cores: int | None = None) -> int:
