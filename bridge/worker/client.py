@@ -40,9 +40,8 @@ _NEW_PROCESS_GROUP = 0x200
 _UTF8 = int(sys.getfilesystemencoding() == "utf-8")
 _CHILD = (sys.executable, "-P", "-X", f"utf8={_UTF8}", "-m", "bridge.worker.child")
 """-P: no file in the folder where the user stands is taken for a module. Names of files mean the same on both sides."""
-_GIB = 1 << 30
-_TUNABLES = f"glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold={_GIB}:glibc.malloc.trim_threshold={_GIB}"
-"""Large arrays stay with the worker, in large pages. Asking Linux for their pages anew took a fifth of a separation."""
+_LARGE_PAGES = "glibc.malloc.hugetlb=1"
+"""Linux gives large arrays large pages. Page by page, asking for their memory took a fifth of a separation."""
 
 
 class Worker:
@@ -210,7 +209,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={"GLIBC_TUNABLES": _TUNABLES, **os.environ},
+            env={"GLIBC_TUNABLES": _LARGE_PAGES, **os.environ},
             **own_group,
         )
         self._messages = queue.SimpleQueue()

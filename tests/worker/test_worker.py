@@ -218,22 +218,24 @@ def test_a_device_that_failed_costs_the_worker_that_used_it(render: Path) -> Non
     assert len(workers) == 2
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only the C library of Linux reads this")
-def test_a_worker_keeps_the_memory_of_large_arrays(render: Path) -> None:
+def test_a_worker_asks_for_large_pages_unless_the_user_has_said_what_it_asks_for(
+    render: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = """
-        import json, resource, sys
-        import numpy as np
+        import json, os, sys
         sys.stdin.buffer.readline()
-        np.zeros(1 << 25) + 1
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        np.zeros(1 << 25) + 1
-        faults = str(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-        failed = {"is": "failed", "error": "RenderError", "message": faults, "hint": "", "path": None, "cause": None}
-        print(json.dumps({**failed, "trace": ""}), flush=True)
+        failed = {"is": "failed", "error": "RenderError", "hint": "", "path": None, "cause": None, "trace": ""}
+        print(json.dumps({**failed, "message": os.environ["GLIBC_TUNABLES"]}), flush=True)
     """
-    with Worker(command=(sys.executable, "-c", textwrap.dedent(code))) as worker, pytest.raises(RenderError) as raised:
-        worker.run(job_for(render), lambda _: None)
-    assert int(raised.value.message) < 100
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    for asked in ("glibc.malloc.hugetlb=1", "glibc.malloc.hugetlb=0"):
+        with (
+            Worker(command=(sys.executable, "-c", textwrap.dedent(code))) as worker,
+            pytest.raises(RenderError) as told,
+        ):
+            worker.run(job_for(render), lambda _: None)
+        assert told.value.message == asked
+        monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
 
 
 def test_no_module_is_taken_from_the_folder_where_the_user_stands(
