@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.domain.preset import OutputOptions, Preset
-from bridge.domain.render import Marker, Origin
+from bridge.domain.render import Marker, Origin, Source
+from bridge.domain.tempo import TempoMap
 
 __all__ = ["Job", "SeparationOptions", "drop_key", "separation_key"]
 
@@ -59,6 +60,10 @@ class Job:
     """Where in the project the render starts, when a sidecar says so; else the file itself is asked."""
     markers: tuple[Marker, ...] = ()
     """Of the sidecar; added to those of the file."""
+    tempo: TempoMap | None = None
+    """When a sidecar, a .mid beside the render or the user says so."""
+    source: Source | None = None
+    """What was rendered, when a sidecar says so."""
     stems_from: Path | None = None
     """A drop whose dry stems are used instead of separating (`apply`)."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Bus", "Chain", "Effect", "OutputOptions", "Parallel", "Preset", "Send", "StemPreset"]
+__all__ = ["Bus", "Chain", "Effect", "OutputOptions", "Parallel", "Plugin", "Preset", "Send", "StemPreset"]
 
 ParameterValue = bool | float | str
 """A parameter as YAML gives it; note values and enum names are text."""
@@ -25,13 +25,32 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Plugin:
+    """One of the user's own plugins (VST3, AU on macOS), run in a process of its own."""
+
+    path: str
+    """File name, looked for in the configured plugin folders only; never a path out of them."""
+    plugin_name: str = ""
+    """Which one, when the file holds several."""
+    preset: str = ""
+    """A .vstpreset beside the preset file or in the plugin folders; empty = the plugin's own start."""
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    """By the plugin's own parameter names, as Pedalboard writes them."""
+    bypass: bool = False
+    wet: float = 1.0
+    """0..1; out = dry * (1 - wet) + plugin * wet, aligned to the sample."""
+    missing: Literal["fail", "skip"] | None = None
+    """What happens when it is not there; None = as the settings say."""
+
+
+@dataclass(frozen=True)
 class Parallel:
     """Branches that all hear the same input; their outputs are aligned and summed. An empty branch is the dry path."""
 
-    branches: tuple[tuple[Effect | Parallel, ...], ...]
+    branches: tuple[tuple[Effect | Parallel | Plugin, ...], ...]
 
 
-Chain = tuple[Effect | Parallel, ...]
+Chain = tuple[Effect | Parallel | Plugin, ...]
 """Ordered effects; empty = identity, not one bit changes."""
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["AudioFormat", "FileIdentity", "Levels", "Marker", "Origin", "Render"]
+from bridge.domain.tempo import TempoMap
+
+__all__ = ["AudioFormat", "FileIdentity", "Levels", "Marker", "Origin", "Render", "Source"]
 
 Container = Literal["WAV", "RF64", "W64", "AIFF", "FLAC", "OGG", "MP3", "M4A"]
 
@@ -62,6 +64,19 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What of a project a render is, so that its stems can take the place of what was rendered."""
+
+    mode: Literal["time", "items", "tracks", "bus", "master"]
+    project: str = ""
+    """The DAW's own identity or file of the project, for comparison only; never opened."""
+    mute_guids: tuple[str, ...] = ()
+    """Tracks or items of the DAW that are muted when the stems come in: '{8-4-4-4-12}'."""
+    parent_guid: str = ""
+    """Track whose input the stems join, so that what follows it is heard once; empty = straight to the master."""
+
+
+@dataclass(frozen=True)
 class Levels:
     """Measured loudness of a piece of sound; -inf for silence."""
 
@@ -88,3 +103,7 @@ class Render:
     levels: Levels
     origin: Origin = Origin()
     markers: tuple[Marker, ...] = ()
+    tempo: TempoMap | None = None
+    """None = nobody knows."""
+    source: Source | None = None
+    """None = nobody says what it is a render of."""

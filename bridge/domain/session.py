@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from bridge.domain.render import Marker, Origin
+from bridge.domain.render import Marker, Origin, Source
+from bridge.domain.tempo import TempoMap
 
-__all__ = ["BusPlan", "ItemPlan", "SendPlan", "SessionPlan", "TakePlan", "TrackPlan"]
+__all__ = ["BusPlan", "FxPlan", "ItemPlan", "SendPlan", "SessionPlan", "TakePlan", "TrackPlan"]
+
+
+@dataclass(frozen=True)
+class FxPlan:
+    """One effect that the session inserts live."""
+
+    name: str
+    """As REAPER's list of effects has it: 'ReaComp', 'VST3: Dragonfly Hall Reverb'."""
+    preset_file: str = ""
+    """A .vstpreset relative to the drop folder, forward slashes; empty = as the effect starts."""
+    parameters: tuple[tuple[str, float], ...] = ()
+    """Name and normalised value, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class TrackPlan:
     bus: str | None
     """Name of a bus of this plan; None = straight to the master."""
     item: ItemPlan
+    fx: tuple[FxPlan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,16 +70,23 @@ class BusPlan:
     color: str
     gain_db: float
     channels: int
-    reaper_fx: tuple[str, ...] = ()
+    fx: tuple[FxPlan, ...] = ()
+    pan: float = 0.0
+    parent: str | None = None
+    """The bus this one feeds; None = straight to the master."""
+    adopt: tuple[str, ...] = ()
+    """Patterns such as 'DRUM*', any case: a track of the user's whose name fits is used instead of a new one."""
 
 
 @dataclass(frozen=True)
 class SendPlan:
-    """A post-fader send from one bus to another."""
+    """A send from one bus to another, on top of its way to the master."""
 
     source: str
     target: str
     level_db: float
+    pan: float = 0.0
+    is_pre_fader: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,3 +105,8 @@ class SessionPlan:
     buses: tuple[BusPlan, ...] = ()
     sends: tuple[SendPlan, ...] = ()
     markers: tuple[Marker, ...] = ()
+    layout: Literal["sends", "folders"] = "sends"
+    """How stems reach their bus: by sends, or as children of a folder track."""
+    tempo: TempoMap | None = None
+    source: Source | None = None
+    """What was rendered: where the stems join, and what is muted."""

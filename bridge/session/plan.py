@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bridge.domain.drop import DropPlan, PlannedFile
 from bridge.domain.preset import Preset
 from bridge.domain.render import AudioFormat, Marker, Origin
-from bridge.domain.session import BusPlan, ItemPlan, SendPlan, SessionPlan, TakePlan, TrackPlan
+from bridge.domain.session import BusPlan, FxPlan, ItemPlan, SendPlan, SessionPlan, TakePlan, TrackPlan
 from bridge.domain.stems import display_name
 
 __all__ = ["plan_session"]
@@ -58,7 +58,7 @@ def plan_session(
         origin=origin,
         tracks=tuple(tracks),
         buses=tuple(
-            BusPlan(bus.name, bus.color, bus.gain_db, format.channels, bus.reaper_fx)
+            BusPlan(bus.name, bus.color, bus.gain_db, format.channels, tuple(FxPlan(name) for name in bus.reaper_fx))
             for name, bus in preset.buses.items()
             if name in used
         ),

@@ -101,7 +101,7 @@ def _bus(plan: SessionPlan, bus: BusPlan) -> dict[str, object]:
         "volume": db_to_gain(bus.gain_db),
         "pan": 0.0,
         "mute": False,
-        "fx": list(bus.reaper_fx) or None,
+        "fx": [one.name for one in bus.fx] or None,
         "is_return": bus.name not in {track.bus for track in plan.tracks},
         "sends": sends or None,
     }

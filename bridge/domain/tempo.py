@@ -1,0 +1,37 @@
+"""The tempo of a project over a render: which bar and beat a second is, and how long a note value lasts there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["TempoChange", "TempoMap"]
+
+
+@dataclass(frozen=True)
+class TempoChange:
+    """From here on, until the next change, this tempo and time signature."""
+
+    seconds: float
+    """From the start of the render; the first change of a map lies at or before 0, so it may be negative."""
+    bpm: float
+    """Quarter notes a minute, whatever the denominator; 1..960."""
+    numerator: int = 4
+    """1..255."""
+    denominator: int = 4
+    """A power of two, 1..64."""
+    is_ramp: bool = False
+    """The tempo moves in a straight line over time to that of the next change."""
+
+
+@dataclass(frozen=True)
+class TempoMap:
+    """Every change that matters to a render, in order of time; at least one."""
+
+    changes: tuple[TempoChange, ...]
+    source: Literal["sidecar", "midi", "setting", "estimated"]
+    """Who said so: the DAW's script, a .mid beside the render, the user (--bpm), or the drums stem."""
+
+    def at(self, seconds: float) -> TempoChange:
+        """Return the change in force at a time of the render; the first one for times before it."""
+        return next((one for one in reversed(self.changes) if one.seconds <= seconds), self.changes[0])
