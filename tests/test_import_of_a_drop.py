@@ -14,7 +14,7 @@ from bridge.delivery.publish import publish
 from bridge.domain.job import Job, SeparationOptions
 from bridge.domain.preset import OutputOptions
 from bridge.pipeline.process import process
-from bridge.presets.library import find
+from bridge.presets.shelf import find
 from bridge.separation.separator import FakeSeparator
 from tests.reaper.standin.machine import Reaper
 from tests.reaper.standin.sound import master

@@ -14,7 +14,7 @@ import soundfile
 
 from bridge.audio.containers.source import LONGEST_SECONDS
 from bridge.audio.header import Header
-from bridge.audio.library import open_library
+from bridge.audio.libsndfile import open_library
 from bridge.audio.write import SoundWriter
 from bridge.errors import NoSpaceError, ReadError
 

@@ -16,7 +16,7 @@ import soundfile
 
 from bridge.audio.decode import decode
 from bridge.audio.header import require_complete
-from bridge.audio.library import open_library
+from bridge.audio.libsndfile import open_library
 from bridge.audio.meter import Meter
 from bridge.domain.render import AudioFormat, Levels
 from bridge.domain.stems import FloatArray

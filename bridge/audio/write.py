@@ -19,7 +19,7 @@ from bridge.audio.chunks import Chunks
 from bridge.audio.containers import aiff
 from bridge.audio.containers.source import Source
 from bridge.audio.header import inspect
-from bridge.audio.library import library_name
+from bridge.audio.libsndfile import library_name
 from bridge.audio.wave_file import WaveFile
 from bridge.disk import disk_error
 from bridge.domain.stems import FloatArray

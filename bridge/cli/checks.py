@@ -201,7 +201,7 @@ def _check_models(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_presets(settings: Settings) -> Iterator[Finding]:
-    from bridge.presets.library import entries, find
+    from bridge.presets.shelf import entries, find
 
     try:
         listed = entries(settings.presets.folders)

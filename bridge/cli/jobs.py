@@ -41,7 +41,7 @@ class Planner:
     def job(self, render: Path, *, stems_from: Path | None = None) -> Job:
         """Make the job of one render; raises SetupError for a preset, model or stem that cannot be used."""
         from bridge.domain.job import Job
-        from bridge.presets.library import find
+        from bridge.presets.shelf import find
 
         inbox = self.settings.inbox_of(render)
         # An empty name is a name that is not there, not one that was left out.

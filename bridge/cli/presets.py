@@ -21,7 +21,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset's name,
 def list_presets(config: options.Config = None, json: options.Json = False) -> None:
     """List all presets, shipped and your own."""
     from bridge.config import load
-    from bridge.presets.library import entries
+    from bridge.presets.shelf import entries
 
     found = entries(load(config).presets.folders)
     if json:
@@ -55,7 +55,7 @@ def check(
 ) -> None:
     """Check presets; the first fault of each is told with its line."""
     from bridge.config import load
-    from bridge.presets.library import find
+    from bridge.presets.shelf import find
 
     folders = load(config).presets.folders
     faults = 0
@@ -76,7 +76,7 @@ def schema() -> None:
     """Print the JSON Schema of presets, for editors that complete and check while you type."""
     import json
 
-    from bridge.presets.library import schema as preset_schema
+    from bridge.presets.shelf import schema as preset_schema
 
     output.result(json.dumps(preset_schema(), indent=2))
 
@@ -86,7 +86,7 @@ def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", parser=options.path, help="Where to write it: NAME.yaml.")],
 ) -> None:
     """Write a commented preset to begin with."""
-    from bridge.presets.library import template
+    from bridge.presets.shelf import template
 
     path = file if file.suffix.lower() in (".yaml", ".yml") else file.with_name(file.name + ".yaml")
     try:
@@ -104,7 +104,7 @@ def new(
 def _file_of(preset: str, config: Path | None) -> Path:
     """Return the file of a valid preset."""
     from bridge.config import load
-    from bridge.presets.library import entries, find
+    from bridge.presets.shelf import entries, find
 
     folders = load(config).presets.folders
     found = find(preset, folders)

@@ -17,8 +17,8 @@ from bridge.errors import ConfigError
 from bridge.intake.sidecar import Sidecar, read_sidecar
 from bridge.models.registry import find as find_model
 from bridge.models.weights import locate
-from bridge.presets.library import entries
-from bridge.presets.library import find as find_preset
+from bridge.presets.shelf import entries
+from bridge.presets.shelf import find as find_preset
 from bridge.separation.choice import choose_stems
 
 __all__ = ["inbox_of", "plan_job", "preset_names"]

@@ -12,7 +12,7 @@ from bridge.domain.preset import Chain, Effect, Parallel, Preset
 from bridge.domain.stems import FloatArray
 from bridge.effects.graph import bind
 from bridge.presets.catalog import EFFECTS, LINK
-from bridge.presets.library import entries, find
+from bridge.presets.shelf import entries, find
 from tests.effects.array_stems import ArrayStems, collect, levels
 from tests.songs import STEMS, multitrack
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bridge.domain.preset import Bus, Effect, OutputOptions, Parallel, Send, StemPreset
 from bridge.errors import PresetError
 from bridge.presets.catalog import EFFECTS, REFUSED
-from bridge.presets.library import template
 from bridge.presets.loader import load, parse
+from bridge.presets.shelf import template
 
 FULL = """\
 version: 1

@@ -11,8 +11,8 @@ import pytest
 
 from bridge import strict_yaml
 from bridge.errors import PresetError
-from bridge.presets.library import entries, find, schema, template
 from bridge.presets.loader import parse
+from bridge.presets.shelf import entries, find, schema, template
 from bridge.resources import shipped
 
 SHIPPED = sorted(shipped("presets").glob("*.yaml"))
