@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Bus", "Chain", "Effect", "OutputOptions", "Parallel", "Plugin", "Preset", "Send", "StemPreset"]
+__all__ = ["Bus", "Chain", "Effect", "MidSide", "OutputOptions", "Parallel", "Plugin", "Preset", "Send", "StemPreset"]
+__all__ += ["Step"]
 
 ParameterValue = bool | float | str
 """A parameter as YAML gives it; note values and enum names are text."""
@@ -47,10 +48,23 @@ class Plugin:
 class Parallel:
     """Branches that all hear the same input; their outputs are aligned and summed. An empty branch is the dry path."""
 
-    branches: tuple[tuple[Effect | Parallel | Plugin, ...], ...]
+    branches: tuple[Chain, ...]
 
 
-Chain = tuple[Effect | Parallel | Plugin, ...]
+@dataclass(frozen=True)
+class MidSide:
+    """Two chains: one hears half the sum of a pair of channels, the other half their difference; then back to the pair.
+
+    What belongs to no pair (mono, the centre of surround) goes through `mid` alone.
+    """
+
+    mid: Chain = ()
+    side: Chain = ()
+
+
+Step = Effect | Parallel | MidSide | Plugin
+
+Chain = tuple[Step, ...]
 """Ordered effects; empty = identity, not one bit changes."""
 
 
@@ -69,11 +83,22 @@ class StemPreset:
     mute: bool = False
     bus: str | None = None
     """Name of a declared bus; None = straight to the master."""
+    target_lufs: float | None = None
+    """Loudness of the printed stem; at most one of the two targets."""
+    target_peak_db: float | None = None
+    """Highest sample of the printed stem, dBFS."""
+    reaper_fx: tuple[str, ...] = ()
+    """Names of effects that the session script inserts live on the stem's track."""
+
+    @property
+    def prints(self) -> bool:
+        """Whether anything is printed into the stem's file, as far as the preset alone can tell."""
+        return bool(self.chain) or self.target_lufs is not None or self.target_peak_db is not None
 
 
 @dataclass(frozen=True)
 class Bus:
-    """A mixer bus of the session."""
+    """A mixer bus of the session; where `print_`, also a file: all that comes in, through `chain`, before its fader."""
 
     name: str
     color: str = ""
@@ -81,15 +106,31 @@ class Bus:
     gain_db: float = 0.0
     reaper_fx: tuple[str, ...] = ()
     """Names of REAPER's own FX that the session script inserts live."""
+    pan: float = 0.0
+    """-1 (left) .. 1 (right)."""
+    parent: str | None = None
+    """The bus this one feeds; None = straight to the master. No bus is its own ancestor."""
+    adopt: tuple[str, ...] = ()
+    """Patterns such as 'DRUM*', any case: a track of the user's whose name fits is used instead of a new one."""
+    chain: Chain = ()
+    """Printed into the submix; empty unless `print_`."""
+    reference_lufs: float | None = None
+    """As for stems: the chain hears the submix at this loudness."""
+    print_: bool = False
+    """Deliver the submix as a file; `print` in YAML."""
 
 
 @dataclass(frozen=True)
 class Send:
-    """A post-fader send between buses."""
+    """A send between buses."""
 
     source: str
     target: str
     level_db: float = 0.0
+    pan: float = 0.0
+    """-1 (left) .. 1 (right)."""
+    is_pre_fader: bool = False
+    """Taken before the fader and the pan of the source."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +158,11 @@ class Preset:
     stated_output: frozenset[str] = frozenset()
     """Which keys of `output` the file itself sets; the others may come from the settings."""
     sha256: str = ""
-    """Of the file's text, hex; kept in the manifest."""
+    """Of the file's text and of those it extends, hex; kept in the manifest."""
+    tags: tuple[str, ...] = ()
+    """Lower-case words to find it by."""
+    layout: Literal["sends", "folders"] = "sends"
+    """How stems reach their bus in the session: by sends, or as children of a folder track."""
 
     def for_stem(self, stem: str) -> StemPreset:
         """Return what applies to `stem`: its own entry, else '*', else nothing done."""

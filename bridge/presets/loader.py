@@ -13,7 +13,7 @@ from bridge.domain.preset import Bus, Chain, Effect, OutputOptions, Parallel, Pr
 from bridge.domain.stems import complement_name
 from bridge.errors import PresetError
 from bridge.presets.catalog import EFFECTS, REFUSED, STEP_FIELDS
-from bridge.presets.fields import Value, check, choice, entries, flag, number, read, string
+from bridge.presets.fields import Field, Value, check, choice, entries, flag, number, read, string
 from bridge.strict_yaml import Node
 from bridge.words import did_you_mean
 
@@ -27,11 +27,15 @@ STEMS = (*_SOURCES, *(complement_name(source) for source in _SOURCES), "residual
 
 _WORD = r"[^\x00-\x1f\x7f]{1,100}"
 _FX = string(_WORD, "Name of an effect in REAPER, such as ReaComp.")
+_PATTERN = string(_WORD, "Name of a track, or a pattern such as DRUM*.")
 
 PRESET_FIELDS = {
     "version": number(1, 1, "", "Version of this format: 1.", required=True),
     "name": string(r"(?s).+", "The name of the file, without its ending."),
     "description": string(r"(?s).{0,1000}", "What the preset does, for people.", default=""),
+    "layout": choice(
+        ("sends", "folders"), "Stems reach their bus by sends, or as children of a folder track.", default="sends"
+    ),
 }
 STEM_FIELDS = {
     "reference_lufs": number(
@@ -45,15 +49,23 @@ STEM_FIELDS = {
     "pan": number(-1, 1, "", "Session pan, -1 left to 1 right; never printed.", default=0),
     "mute": flag("Session mute; never printed."),
     "bus": string(_WORD, "A bus declared under 'buses'; without one, the master."),
+    "target_lufs": number(-50, 0, "LUFS", "Loudness of the printed stem, whatever it was before."),
+    "target_peak_db": number(-50, 0, "dBFS", "Highest sample of the printed stem, whatever it was before."),
 }
 BUS_FIELDS = {
     "color": string(r"#[0-9a-fA-F]{6}", 'Colour of the track, as "#rrggbb" in quotes.'),
     "gain_db": number(-80, 24, "dB", "Fader of the bus.", default=0),
+    "pan": number(-1, 1, "", "Pan of the bus, -1 left to 1 right.", default=0),
+    "parent": string(_WORD, "The bus that this one feeds; without one, the master."),
+    "print": flag("Deliver the submix as a file, through the bus's chain."),
+    "reference_lufs": number(-50, 0, "LUFS", "The chain hears the submix at this loudness. Restored after."),
 }
 SEND_FIELDS = {
     "from": string(_WORD, "The bus that sends.", required=True),
-    "to": string(_WORD, "The bus that receives; it needs reaper_fx.", required=True),
+    "to": string(_WORD, "The bus that receives; it needs reaper_fx or a chain.", required=True),
     "level_db": number(-80, 24, "dB", "Level of the send.", default=0),
+    "pan": number(-1, 1, "", "Pan of the send, -1 left to 1 right.", default=0),
+    "pre_fader": flag("Taken before the fader of the bus that sends."),
 }
 OUTPUT_FIELDS = {
     "format": choice(("wav", "flac", "aiff"), "File format.", default="wav"),
@@ -90,6 +102,7 @@ def parse(text: str | bytes, *, name: str, path: Path | None = None) -> Preset:
         stems=_stems(parts.get("stems"), buses),
         buses=buses,
         sends=_sends(parts.get("sends"), buses),
+        layout=str(values.get("layout", "sends")),  # type: ignore[arg-type]  # checked by PRESET_FIELDS
         output=OutputOptions(**output),  # type: ignore[arg-type]  # checked by OUTPUT_FIELDS
         stated_output=frozenset(output),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -107,14 +120,17 @@ def _stems(node: Node | None, buses: Mapping[str, Bus]) -> dict[str, StemPreset]
 
 
 def _stem(node: Node, name: str, buses: Mapping[str, Bus]) -> StemPreset:
-    values = read(node, STEM_FIELDS, f"stem '{name}'", inner=("chain",))
+    values = read(node, STEM_FIELDS, f"stem '{name}'", inner=("chain", "reaper_fx"))
     parts = entries(node, name)
     if "bus" in values and values["bus"] not in buses:
         raise _no_bus(parts["bus"], str(values["bus"]), buses)
     chain = _chain(parts["chain"], "chain") if "chain" in parts else ()
     if _count(chain) > MOST_EFFECTS:
         raise parts["chain"].fail(f"more than {MOST_EFFECTS} effects on one stem", "take some out")
-    return StemPreset(chain=chain, **values)  # type: ignore[arg-type]  # checked by STEM_FIELDS
+    if "target_lufs" in values and "target_peak_db" in values:
+        raise parts["target_peak_db"].fail("two targets for one stem", "keep 'target_lufs' or 'target_peak_db'")
+    reaper_fx = _texts(parts.get("reaper_fx"), _FX, "reaper_fx")
+    return StemPreset(chain=chain, reaper_fx=reaper_fx, **values)  # type: ignore[arg-type]  # checked by STEM_FIELDS
 
 
 def _items(node: Node, what: str) -> Sequence[Node]:
@@ -165,12 +181,54 @@ def _buses(node: Node | None) -> dict[str, Bus]:
         twin = next((other for other in buses if other.casefold() == name.casefold()), None)
         if twin:
             raise child.fail(f"buses '{twin}' and '{name}' differ only in case", "give one of them another name")
-        values: dict[str, Value] = read(child, BUS_FIELDS, f"bus '{name}'", inner=("reaper_fx",))
-        parts = entries(child, name)
-        listed = _items(parts["reaper_fx"], "reaper_fx") if "reaper_fx" in parts else ()
-        effects = tuple(str(check(one, _FX, "reaper_fx")) for one in listed)
-        buses[name] = Bus(name, reaper_fx=effects, **values)  # type: ignore[arg-type]  # checked by BUS_FIELDS
+        buses[name] = _bus(child, name)
+    _check_parents(node, buses)
     return buses
+
+
+def _bus(node: Node, name: str) -> Bus:
+    values: dict[str, Value] = read(node, BUS_FIELDS, f"bus '{name}'", inner=("reaper_fx", "adopt", "chain"))
+    parts = entries(node, name)
+    print_ = bool(values.pop("print", False))
+    chain = _chain(parts["chain"], "chain") if "chain" in parts else ()
+    if _count(chain) > MOST_EFFECTS:
+        raise parts["chain"].fail(f"more than {MOST_EFFECTS} effects on one bus", "take some out")
+    if chain and not print_:
+        raise parts["chain"].fail(
+            f"bus '{name}' has a chain that nobody hears", "add 'print: true', or insert live effects with 'reaper_fx'"
+        )
+    return Bus(
+        name,
+        reaper_fx=_texts(parts.get("reaper_fx"), _FX, "reaper_fx"),
+        adopt=_texts(parts.get("adopt"), _PATTERN, "adopt"),
+        chain=chain,
+        print_=print_,
+        **values,  # type: ignore[arg-type]  # checked by BUS_FIELDS
+    )
+
+
+def _texts(node: Node | None, field: Field, what: str) -> tuple[str, ...]:
+    return tuple(str(check(one, field, what)) for one in _items(node, what)) if node else ()
+
+
+def _check_parents(node: Node | None, buses: Mapping[str, Bus]) -> None:
+    order: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+    for name, child in entries(node, "buses").items() if node else ():
+        parent = buses[name].parent
+        if parent is None:
+            continue
+        if parent not in buses:
+            raise _no_bus(entries(child, name)["parent"], parent, buses)
+        order.add(name, parent)
+    _no_loop(order, node, "buses are their own parents", "take one 'parent' out")
+
+
+def _no_loop(order: graphlib.TopologicalSorter[str], node: Node | None, what: str, hint: str) -> None:
+    try:
+        order.prepare()
+    except graphlib.CycleError as exc:
+        assert node is not None, "what loops was written somewhere"
+        raise node.fail(f"{what}: {' -> '.join(exc.args[1])}", hint) from exc
 
 
 def _sends(node: Node | None, buses: Mapping[str, Bus]) -> tuple[Send, ...]:
@@ -181,24 +239,32 @@ def _sends(node: Node | None, buses: Mapping[str, Bus]) -> tuple[Send, ...]:
         for key in ("from", "to"):
             if values[key] not in buses:
                 raise _no_bus(entries(child, "a send")[key], str(values[key]), buses)
-        if not buses[target].reaper_fx:
+        if not buses[target].reaper_fx and not buses[target].chain:
             raise child.fail(
                 f"the send to '{target}' meets no effect",
                 f"give bus '{target}' an effect, such as 'reaper_fx: [ReaVerbate]'",
             )
-        sends.append(Send(source, target, float(values.get("level_db", 0.0))))
-        _check_loops(child, sends)
+        sends.append(
+            Send(
+                source,
+                target,
+                level_db=float(values.get("level_db", 0.0)),
+                pan=float(values.get("pan", 0.0)),
+                is_pre_fader=bool(values.get("pre_fader", False)),
+            )
+        )
+        _check_loops(child, sends, buses)
     return tuple(sends)
 
 
-def _check_loops(node: Node, sends: Sequence[Send]) -> None:
+def _check_loops(node: Node, sends: Sequence[Send], buses: Mapping[str, Bus]) -> None:
     order: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
     for send in sends:
         order.add(send.target, send.source)
-    try:
-        order.prepare()
-    except graphlib.CycleError as exc:
-        raise node.fail(f"this send closes a loop: {' -> '.join(exc.args[1])}", "remove one send of the loop") from exc
+    for bus in buses.values():
+        if bus.parent is not None:
+            order.add(bus.parent, bus.name)
+    _no_loop(order, node, "this send closes a loop", "remove one send of the loop")
 
 
 def _no_bus(node: Node, name: str, buses: Mapping[str, Bus]) -> Exception:

@@ -16,8 +16,10 @@ Json = dict[str, Any]
 
 def schema() -> Json:
     """Return the JSON Schema, draft 2020-12; a preset that loads is valid by it."""
-    bus = _map(BUS_FIELDS, reaper_fx={"type": "array", "items": {"type": "string"}})
-    stem = _map(STEM_FIELDS, chain={"$ref": "#/$defs/chain"})
+    texts: Json = {"type": ["array", "null"], "items": {"type": "string"}}
+    chained: dict[str, Json] = {"chain": {"$ref": "#/$defs/chain"}, "reaper_fx": texts}
+    bus = _map(BUS_FIELDS, adopt=texts, **chained)
+    stem = _map(STEM_FIELDS, **chained)
     root = _map(
         PRESET_FIELDS,
         stems={"type": ["object", "null"], "properties": {name: {"$ref": "#/$defs/stem"} for name in (*STEMS, "*")}},
