@@ -4,7 +4,8 @@
      |- SetupError            the user must change something first; exit 2
      |   |- ConfigError           unknown key, bad value, folders that overlap
      |   |- PresetError           file, line and key; "did you mean"
-     |   `- ModelError            unknown model, weights missing or wrong
+     |   |- ModelError            unknown model, weights missing or wrong
+ |   `- PluginError           a plugin of the user is not there, not usable, or blocked
      |- RenderError           this render cannot be done; park it with its reason and go on; exit 1
      |   |- ReadError             not audio, unfinished, truncated, unsupported
      |   |- SeparationError       the network gave no usable result
@@ -36,6 +37,7 @@ __all__ = [
     "EffectError",
     "ModelError",
     "NoSpaceError",
+    "PluginError",
     "PresetError",
     "ReadError",
     "RenderChangedError",
@@ -72,6 +74,10 @@ class PresetError(SetupError):
 
 class ModelError(SetupError):
     """Raised when a model is unknown or its weights are missing or wrong."""
+
+
+class PluginError(SetupError):
+    """Raised when a plugin of the user is missing, unusable, or blocked after crashes."""
 
 
 class RenderError(BridgeError):

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import OutputOptions, Preset
 from bridge.domain.render import Marker, Origin, Source
 from bridge.domain.tempo import TempoMap
@@ -56,6 +57,8 @@ class Job:
     output: OutputOptions = field(default_factory=OutputOptions)
     model_folders: tuple[Path, ...] = ()
     """Extra folders where weights may lie."""
+    plugins: PluginOptions = PluginOptions()
+    """Where the user's own plugins lie, and what they may cost."""
     origin: Origin | None = None
     """Where in the project the render starts, when a sidecar says so; else the file itself is asked."""
     markers: tuple[Marker, ...] = ()
