@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.parsers import expat
 
 from bridge.audio.containers.riff import Chunk, walk
 from bridge.audio.containers.source import Source
-from bridge.domain.render import Marker
+from bridge.audio.tags import Tags
+from bridge.domain.render import Marker, Origin
 from bridge.errors import ReadError
 
 __all__ = ["Broadcast", "Chunks", "read_chunks"]
@@ -29,6 +30,8 @@ _LARGEST_BYTES = 1 << 20
 """Of any chunk we take in."""
 _MOST_MARKERS = 10_000
 _LARGEST_POSITION = 0xFFFFFFFF
+_LONGEST_PROJECT_SECONDS = 12 * 3600
+"""A bext time beyond this is a time of day, not a place in a project."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +70,34 @@ class Broadcast:
 
 @dataclass(frozen=True)
 class Chunks:
-    """What is carried from a render to its stems: law, `read_chunks` of a file written with it gives an equal value."""
+    """What is carried from a render to its stems: law, reading a file written with it gives an equal value."""
 
     broadcast: Broadcast | None = None
     markers: tuple[Marker, ...] = ()
     """Sorted by position."""
     ixml: bytes = b""
     """A well-formed document as the file holds it; empty for none."""
+    tags: Tags = Tags()
+    """Read by `bridge.audio.tag_read`; what files other than WAV carry of all this."""
+
+    def for_stem(self, label: str) -> Chunks:
+        """Return what one stem carries: the stem's name stands in its title."""
+        return replace(self, tags=self.tags.for_stem(label))
 
     @property
     def time_reference_frames(self) -> int | None:
         """Where the sound starts, in frames at the file's rate; None where the file does not say."""
         return self.broadcast.time_reference_frames if self.broadcast else None
 
+    def origin(self, sample_rate: int) -> Origin:
+        """Return where in the project the sound starts, as far as the file says so."""
+        frames = self.time_reference_frames
+        if frames is None or frames > _LONGEST_PROJECT_SECONDS * sample_rate:
+            return Origin()
+        return Origin(frames / sample_rate, "bext")
+
     def encoded(self) -> list[tuple[bytes, bytes]]:
-        """Return name and content of every RIFF chunk, all of even length.
+        """Return name and content of every RIFF chunk but those of the tags, all of even length.
 
         libsndfile takes the pad byte of an odd chunk for part of the next one in RF64 files. Markers past 2^32 frames
         do not fit and are left out.

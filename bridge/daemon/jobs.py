@@ -7,11 +7,13 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from bridge.audio.chunks import read_chunks
 from bridge.audio.header import inspect
 from bridge.config import Inbox, Settings
 from bridge.daemon.neighbour import spare
 from bridge.domain.job import Job, SeparationOptions
-from bridge.domain.render import Marker
+from bridge.domain.render import Marker, Origin
+from bridge.domain.tempo import TempoMap
 from bridge.domain.work import Work
 from bridge.errors import ConfigError
 from bridge.intake.sidecar import Sidecar, read_sidecar
@@ -48,6 +50,9 @@ def plan_job(work: Work, settings: Settings) -> Job:
         model_folders=settings.models.folders,
         origin=sidecar.origin if sidecar else None,
         markers=_markers(work.path, sidecar),
+        tempo=_tempo(work.path, sidecar),
+        source=sidecar.rendered if sidecar else None,
+        tags=tuple(sidecar.tags.items()) if sidecar else (),
     )
 
 
@@ -97,6 +102,16 @@ def _markers(render: Path, sidecar: Sidecar | None) -> tuple[Marker, ...]:
         return ()
     header = inspect(render)
     return sidecar.markers_at(header.format.sample_rate) if header.format else ()
+
+
+def _tempo(render: Path, sidecar: Sidecar | None) -> TempoMap | None:
+    """Count the sidecar's tempo map, which is the project's, from the start of the render."""
+    if sidecar is None or not sidecar.tempo:
+        return None
+    if sidecar.origin is not None:
+        return sidecar.tempo_from(sidecar.origin)
+    header = inspect(render)
+    return sidecar.tempo_from(read_chunks(render).origin(header.format.sample_rate) if header.format else Origin())
 
 
 def _folded(name: str) -> str:

@@ -24,6 +24,8 @@ from bridge.delivery.records import (
     PresetRecord,
     Record,
     RenderRecord,
+    SourceRecord,
+    TempoRecord,
     Text,
     TimingsRecord,
     Versions,
@@ -48,6 +50,9 @@ class Manifest(Record):
     render: RenderRecord
     origin: OriginRecord
     markers: tuple[MarkerRecord, ...] = ()
+    tempo: TempoRecord | None = None
+    source: SourceRecord | None = None
+    tags: Annotated[dict[Text, Text], Field(default_factory=dict)]
     model: ModelRecord
     preset: PresetRecord
     output: OutputRecord

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bridge.delivery.names import safe_name
 from bridge.domain.job import Residual
-from bridge.domain.render import AudioFormat, Container, Levels, Marker, Origin, Render
+from bridge.domain.render import AudioFormat, Container, Levels, Marker, Origin, Render, Source
+from bridge.domain.tempo import TempoChange, TempoMap
 
 __all__ = [
     "FileRecord",
@@ -24,6 +25,8 @@ __all__ = [
     "PresetRecord",
     "Record",
     "RenderRecord",
+    "SourceRecord",
+    "TempoRecord",
     "Text",
     "TimingsRecord",
     "Versions",
@@ -133,6 +136,49 @@ class MarkerRecord(Record):
 
     def value(self) -> Marker:
         return Marker(**self.model_dump())
+
+
+class TempoChangeRecord(Record):
+    """TempoChange as data."""
+
+    seconds: float
+    bpm: Annotated[float, Field(ge=1, le=960)]
+    numerator: Annotated[int, Field(ge=1, le=255)] = 4
+    denominator: Literal[1, 2, 4, 8, 16, 32, 64] = 4
+    is_ramp: bool = False
+
+    def value(self) -> TempoChange:
+        return TempoChange(**self.model_dump())
+
+
+class TempoRecord(Record):
+    """TempoMap as data."""
+
+    changes: Annotated[tuple[TempoChangeRecord, ...], Field(min_length=1)]
+    source: Literal["sidecar", "midi", "setting", "estimated"]
+
+    @classmethod
+    def of(cls, value: TempoMap) -> Self:
+        return cls(changes=tuple(TempoChangeRecord(**vars(one)) for one in value.changes), source=value.source)
+
+    def value(self) -> TempoMap:
+        return TempoMap(tuple(one.value() for one in self.changes), self.source)
+
+
+class SourceRecord(Record):
+    """Source as data."""
+
+    mode: Literal["time", "items", "tracks", "bus", "master"]
+    project: Text = ""
+    mute_guids: tuple[Text, ...] = ()
+    parent_guid: Text = ""
+
+    @classmethod
+    def of(cls, value: Source) -> Self:
+        return cls(**vars(value))
+
+    def value(self) -> Source:
+        return Source(**self.model_dump())
 
 
 class MemberRecord(Record):

@@ -11,10 +11,10 @@ from typing import Literal
 
 from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import OutputOptions, Preset
-from bridge.domain.render import Marker, Origin, Source
+from bridge.domain.render import Marker, Origin, Render, Source
 from bridge.domain.tempo import TempoMap
 
-__all__ = ["Job", "SeparationOptions", "drop_key", "separation_key"]
+__all__ = ["Job", "SeparationOptions", "StoreOptions", "drop_key", "separation_key"]
 
 Residual = Literal["other", "stem", "share", "drop"]
 
@@ -43,6 +43,14 @@ class SeparationOptions:
 
 
 @dataclass(frozen=True)
+class StoreOptions:
+    """Where outputs of segments are kept between jobs, and how much."""
+
+    folder: Path
+    max_bytes: int
+
+
+@dataclass(frozen=True)
 class Job:
     """A render, what to make of it, and where it goes."""
 
@@ -67,8 +75,12 @@ class Job:
     """When a sidecar, a .mid beside the render or the user says so."""
     source: Source | None = None
     """What was rendered, when a sidecar says so."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Names and words of a sidecar, kept in the manifest as they are."""
     stems_from: Path | None = None
     """A drop whose dry stems are used instead of separating (`apply`)."""
+    store: StoreOptions | None = None
+    """None: every segment is computed, and none is kept. Changes no result."""
 
 
 def separation_key(job: Job, audio_key: str, weights_sha256: Sequence[str]) -> str:
@@ -80,18 +92,25 @@ def separation_key(job: Job, audio_key: str, weights_sha256: Sequence[str]) -> s
     return _digest({"audio": audio_key, "weights": list(weights_sha256), "separation": options})
 
 
-def drop_key(job: Job, audio_key: str, origin: Origin, markers: Sequence[Marker], weights_sha256: Sequence[str]) -> str:
+def drop_key(job: Job, render: Render, weights_sha256: Sequence[str]) -> str:
     """Name a result by all that changes it, 16 hex digits: same key, same drop.
 
-    Covers what `separation_key` covers, and the place in the project, the markers, the preset and the output.
+    Covers what `separation_key` covers, and the place in the project, the markers, the tempo map, what was rendered,
+    the tags, the preset and the output. What nobody says is left out, so that it changes no key.
     """
-    facts = {
-        "stems": separation_key(job, audio_key, weights_sha256),
-        "origin": asdict(origin),
-        "markers": [asdict(marker) for marker in markers],
+    facts: dict[str, object] = {
+        "stems": separation_key(job, render.audio_key, weights_sha256),
+        "origin": asdict(render.origin),
+        "markers": [asdict(marker) for marker in render.markers],
         "preset": [job.preset.name, job.preset.sha256],
         "output": asdict(job.output),
     }
+    if render.tempo is not None:
+        facts["tempo"] = asdict(render.tempo)
+    if render.source is not None:
+        facts["source"] = asdict(render.source)
+    if job.tags:
+        facts["tags"] = job.tags
     return _digest(facts)[:16]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 __all__ = ["TempoChange", "TempoMap"]
 
@@ -31,6 +32,17 @@ class TempoMap:
     changes: tuple[TempoChange, ...]
     source: Literal["sidecar", "midi", "setting", "estimated"]
     """Who said so: the DAW's script, a .mid beside the render, the user (--bpm), or the drums stem."""
+
+    @classmethod
+    def of(cls, changes: Iterable[TempoChange], source: Literal["sidecar", "midi", "setting", "estimated"]) -> Self:
+        """Make a map of at least one change, in any order.
+
+        Of two at one time the later wins; the first one's tempo holds from the start of the render, at the latest.
+        """
+        ordered = sorted({one.seconds: one for one in changes}.values(), key=lambda one: one.seconds)
+        if ordered[0].seconds > 0.0:
+            ordered.insert(0, replace(ordered[0], seconds=0.0, is_ramp=False))
+        return cls(tuple(ordered), source)
 
     def at(self, seconds: float) -> TempoChange:
         """Return the change in force at a time of the render; the first one for times before it."""

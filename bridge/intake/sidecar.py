@@ -9,16 +9,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from bridge.domain.render import Marker, Origin
+from bridge.domain.render import Marker, Origin, Source
+from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.errors import ConfigError, ReadError
 from bridge.intake.plain import open_plain
 from bridge.units import seconds_to_frames
 from bridge.words import did_you_mean
 
-__all__ = ["Sidecar", "SidecarMarker", "TempoPoint", "read_sidecar", "sidecar_paths"]
+__all__ = ["Sidecar", "SidecarMarker", "SidecarSource", "TempoPoint", "read_sidecar", "sidecar_paths"]
 
 MAX_BYTES = 256 * 1024
 MOST_MARKERS = 1000
+MOST_MUTED = 1000
 LONGEST_SECONDS = 1_000_000.0
 
 
@@ -37,6 +39,7 @@ def _printable(text: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_named)]
 Words = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
+Guid = Annotated[str, Field(pattern=r"^\{[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}$")]
 Seconds = Annotated[float, Field(ge=0.0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 
 
@@ -62,6 +65,20 @@ class TempoPoint(_Part):
     bpm: Annotated[float, Field(ge=1.0, le=960.0, allow_inf_nan=False)]
     numerator: Annotated[int, Field(ge=1, le=255)] = 4
     denominator: Literal[1, 2, 4, 8, 16, 32, 64] = 4
+    ramp: bool = False
+    """The tempo moves in a straight line over time to that of the next point."""
+
+
+class SidecarSource(_Part):
+    """What of the project was rendered."""
+
+    mode: Literal["time", "items", "tracks", "bus", "master"]
+    project: Words = ""
+    """The DAW's own identity or file of the project, for comparison only; never opened."""
+    mute: Annotated[list[Guid], Field(max_length=MOST_MUTED)] = []
+    """Tracks or items that are muted when the stems come in."""
+    parent: Guid | Literal[""] = ""
+    """Track whose input the stems join; empty = straight to the master."""
 
 
 class Sidecar(_Part):
@@ -84,12 +101,32 @@ class Sidecar(_Part):
     project: Words = ""
     """The project's name or file, for people; never opened."""
     tempo: Annotated[list[TempoPoint], Field(max_length=MOST_MARKERS)] = []
+    source: SidecarSource | None = None
+    """What was rendered, so that the stems can take its place."""
     tags: Annotated[dict[Name, Words], Field(max_length=32)] = {}
 
     @property
     def origin(self) -> Origin | None:
         """Where the render starts, or None when the sidecar does not say."""
         return None if self.position_seconds is None else Origin(self.position_seconds, "sidecar")
+
+    @property
+    def rendered(self) -> Source | None:
+        """What was rendered, or None when the sidecar does not say."""
+        if self.source is None:
+            return None
+        said = self.source
+        return Source(said.mode, said.project or self.project, tuple(said.mute), said.parent)
+
+    def tempo_from(self, origin: Origin) -> TempoMap | None:
+        """Return the tempo map as seen from a render that starts at `origin`, or None when the sidecar says none."""
+        if not self.tempo:
+            return None
+        changes = (
+            TempoChange(one.position_seconds - origin.seconds, one.bpm, one.numerator, one.denominator, one.ramp)
+            for one in self.tempo
+        )
+        return TempoMap.of(changes, "sidecar")
 
     def markers_at(self, sample_rate: int) -> tuple[Marker, ...]:
         """Return the markers in frames of a render of `sample_rate` Hz."""

@@ -20,6 +20,8 @@ from bridge.delivery.records import (
     OutputRecord,
     PresetRecord,
     RenderRecord,
+    SourceRecord,
+    TempoRecord,
     TimingsRecord,
     Versions,
 )
@@ -79,13 +81,15 @@ def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: W
                 (stage.folder / file.path).parent.mkdir(exist_ok=True)
                 snapshot.rename(stage.folder / file.path)
     weights = [member.sha256 for member in outcome.model.members]
-    drop_id = drop_key(job, render.audio_key, render.origin, render.markers, weights)
+    drop_id = drop_key(job, render, weights)
     session = plan_session(
         drop_id=drop_id,
         title=job.name,
         format=render.format,
         origin=render.origin,
         markers=render.markers,
+        tempo=render.tempo,
+        source=render.source,
         preset=job.preset,
         plan=plan,
         frames={str(file.path): _frames(file, outcome) for file in plan.files},
@@ -107,6 +111,9 @@ def _manifest(job: Job, outcome: Outcome, stage: Stage, watch: Watch, drop_id: s
         render=RenderRecord.of(render),
         origin=OriginRecord.of(render.origin),
         markers=tuple(MarkerRecord.of(marker) for marker in render.markers),
+        tempo=None if render.tempo is None else TempoRecord.of(render.tempo),
+        source=None if render.source is None else SourceRecord.of(render.source),
+        tags=dict(job.tags),
         model=outcome.model,
         preset=PresetRecord(name=job.preset.name, sha256=job.preset.sha256, printed=tuple(outcome.wet.paths)),
         output=OutputRecord(format=job.output.format, subtype=plan.subtype, common_gain_db=outcome.gain_db),

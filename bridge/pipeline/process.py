@@ -25,12 +25,14 @@ from bridge.delivery.stage import open_stage
 from bridge.domain.drop import MANIFEST, Staged
 from bridge.domain.events import Report, Stage
 from bridge.domain.job import Job, drop_key, separation_key
-from bridge.domain.render import Origin, Render
+from bridge.domain.render import Render, merged
 from bridge.domain.stems import StemBlock, StemChoice, complement_name
 from bridge.domain.work import Identified
 from bridge.effects.graph import bind
 from bridge.errors import BridgeError, ReadError
+from bridge.intake.midifile import midi_beside
 from bridge.intake.snapshot import Snapshot, take
+from bridge.midi.tempo import MOST_BYTES, ProjectMidi, read_midi
 from bridge.models.registry import find
 from bridge.models.weights import checksums
 from bridge.pipeline.handover import Outcome, hand_over, model_record
@@ -44,8 +46,6 @@ __all__ = ["Decide", "process"]
 
 _COPY_NAME_BYTES = 40
 """Keeps the copy's path below those of the drop, whose length is looked after (Windows)."""
-_LONGEST_PROJECT_SECONDS = 12 * 3600
-"""A bext time beyond this is a time of day, not a place in a project."""
 
 
 Decide = Callable[[Identified], Path | None]
@@ -158,6 +158,8 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
     chunks = read_chunks(snapshot.path)
     if scanned.silent:
         watch.notice("The render is silent, and so are its stems.")
+    origin = job.origin or chunks.origin(source.sample_rate)
+    beside = _midi_beside(job.render, watch)
     render = Render(
         path=job.render,
         identity=snapshot.identity,
@@ -165,8 +167,10 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
         audio_key=scanned.audio_key,
         format=source,
         levels=scanned.levels,
-        origin=job.origin or _origin(chunks, source.sample_rate),
-        markers=(*chunks.markers, *job.markers),
+        origin=origin,
+        markers=merged(source.sample_rate, job.markers, chunks.markers, beside.markers_in(source, origin)),
+        tempo=job.tempo or beside.tempo_from(origin),
+        source=job.source,
     )
     return render, scanned, chunks
 
@@ -179,16 +183,19 @@ def _identify(job: Job, render: Render) -> Identified:
     return Identified(
         audio_key=render.audio_key,
         separation_key=separation_key(job, render.audio_key, weights),
-        drop_key=drop_key(job, render.audio_key, render.origin, render.markers, weights),
+        drop_key=drop_key(job, render, weights),
         seconds=render.format.seconds,
     )
 
 
-def _origin(chunks: Chunks, sample_rate: int) -> Origin:
-    frames = chunks.time_reference_frames
-    if frames is None or frames > _LONGEST_PROJECT_SECONDS * sample_rate:
-        return Origin()
-    return Origin(frames / sample_rate, "bext")
+def _midi_beside(render: Path, watch: Watch) -> ProjectMidi:
+    """Read the tempo map and the markers that the DAW exported beside the render; what cannot be used is told."""
+    try:
+        found = midi_beside(render, MOST_BYTES)
+        return ProjectMidi() if found is None else read_midi(found[1], found[0])
+    except ReadError as error:
+        watch.notice(f"{error.message} {error.hint}")
+        return ProjectMidi()
 
 
 def _remainder(job: Job) -> str | None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.domain.drop import DropPlan, PlannedFile
 from bridge.domain.preset import Preset
-from bridge.domain.render import AudioFormat, Marker, Origin
+from bridge.domain.render import AudioFormat, Marker, Origin, Source
 from bridge.domain.session import BusPlan, FxPlan, ItemPlan, SendPlan, SessionPlan, TakePlan, TrackPlan
 from bridge.domain.stems import display_name
+from bridge.domain.tempo import TempoMap
 
 __all__ = ["plan_session"]
 
@@ -32,6 +33,8 @@ def plan_session(
     format: AudioFormat,  # noqa: A002
     origin: Origin,
     markers: Sequence[Marker],
+    tempo: TempoMap | None = None,
+    source: Source | None = None,
     preset: Preset,
     plan: DropPlan,
     frames: Mapping[str, int],
@@ -64,6 +67,8 @@ def plan_session(
         ),
         sends=tuple(SendPlan(send.source, send.target, send.level_db) for send in preset.sends if send.source in used),
         markers=tuple(markers),
+        tempo=tempo,
+        source=source,
     )
 
 
