@@ -39,6 +39,7 @@ WALLS = {
     "onnxruntime": {"midi"},
     "soundfile": {"audio"},
     "soxr": {"audio"},
+    "mutagen": {"audio"},
     "scipy": {"audio"},
     "typer": {"cli"},
     "rich": {"cli"},

@@ -20,6 +20,7 @@ from bridge.audio.containers import aiff
 from bridge.audio.containers.source import Source
 from bridge.audio.header import inspect
 from bridge.audio.libsndfile import library_name
+from bridge.audio.tag_write import add_to_aiff, add_to_flac, riff_chunks
 from bridge.audio.wave_file import WaveFile
 from bridge.disk import disk_error
 from bridge.domain.stems import FloatArray
@@ -38,7 +39,7 @@ class SoundWriter:
 
     On leaving it is flushed to the disk and whole; after any error nothing is left. An existing file is never
     overwritten. WAV files carry `chunks` and `channel_mask`, and become RF64 by themselves from 4 GB on; FLAC and AIFF
-    carry neither. Equal calls make equal bytes. FLAC holds no FLOAT and at most 8 channels.
+    carry the tags among the chunks only. Equal calls make equal bytes. FLAC holds no FLOAT and at most 8 channels.
 
     Raises DeliveryError (cannot be written like this), NoSpaceError, DestinationError.
     """
@@ -144,7 +145,7 @@ class SoundWriter:
                 bits=_BITS[self._subtype],
                 is_float=self._subtype == "FLOAT",
                 channel_mask=self._channel_mask,
-                chunks=self._chunks.encoded(),
+                chunks=[*self._chunks.encoded(), *riff_chunks(self._chunks.tags)],
             )
             return
         self._file.close()
@@ -162,9 +163,13 @@ class SoundWriter:
             self._wave.finish()
         elif self._library is not None:
             self._library.close()
+            if self._container == "FLAC" and self._chunks.tags:
+                add_to_flac(self.path, self._chunks.tags)
             self._file = self.path.open("r+b")
             if self._container == "AIFF":
                 _clear_time_stamp(self._file, self.path)
+                if self._chunks.tags:
+                    add_to_aiff(self._file, self._chunks.tags)
         if self._file is not None:
             self._file.flush()
             os.fsync(self._file.fileno())

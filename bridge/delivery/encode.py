@@ -23,7 +23,7 @@ from bridge.delivery.stemfiles import Excursion, StemFiles
 from bridge.disk import disk_errors
 from bridge.domain.drop import DropPlan, PlannedFile
 from bridge.domain.render import AudioFormat
-from bridge.domain.stems import FloatArray
+from bridge.domain.stems import FloatArray, display_name
 from bridge.units import db_to_gain, gain_to_db
 
 __all__ = ["Bits", "common_gain_db", "encode_files", "rounded"]
@@ -87,7 +87,7 @@ def _writer(
         subtype=plan.subtype,
         container=plan.container,
         frames=frames,
-        chunks=chunks if plan.container == "WAV" else None,
+        chunks=chunks.for_stem(display_name(file.stem)),
         channel_mask=source.channel_mask,
     )
 

@@ -15,7 +15,7 @@ from bridge.audio.read import Sound, open_sound
 from bridge.audio.write import SoundWriter
 from bridge.disk import disk_errors
 from bridge.domain.render import AudioFormat, Levels
-from bridge.domain.stems import FloatArray, StemBlock
+from bridge.domain.stems import FloatArray, StemBlock, display_name
 
 __all__ = ["Excursion", "StemFiles", "StemRecorder"]
 
@@ -60,7 +60,7 @@ class StemRecorder:
                     subtype="FLOAT",
                     container="WAV",
                     frames=self._source.frames + _LONGEST_TAIL_SECONDS * self._source.sample_rate,
-                    chunks=self._chunks,
+                    chunks=self._chunks.for_stem(display_name(stem)) if self._chunks else None,
                     channel_mask=self._source.channel_mask,
                 )
                 self._writers[stem] = opening.enter_context(writer)

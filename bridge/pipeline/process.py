@@ -16,6 +16,7 @@ from pathlib import Path
 from bridge.audio.chunks import Chunks, read_chunks
 from bridge.audio.header import require_complete
 from bridge.audio.read import Scan, Sound, open_sound, scan
+from bridge.audio.tag_read import read_tags
 from bridge.delivery.manifest import read
 from bridge.delivery.names import safe_name
 from bridge.delivery.plan import plan_drop
@@ -155,7 +156,7 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
     source = mix.format
     with watch.stage("read", source.seconds) as done:
         scanned = scan(mix, progress=lambda frames: done(frames / source.sample_rate))
-    chunks = read_chunks(snapshot.path)
+    chunks = _carried(snapshot.path, watch)
     if scanned.silent:
         watch.notice("The render is silent, and so are its stems.")
     origin = job.origin or chunks.origin(source.sample_rate)
@@ -173,6 +174,14 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
         source=job.source,
     )
     return render, scanned, chunks
+
+
+def _carried(render: Path, watch: Watch) -> Chunks:
+    """Read what the stems carry of all that a render says beside its sound."""
+    tags, left_out = read_tags(render)
+    for sentence in left_out:
+        watch.notice(sentence)
+    return replace(read_chunks(render), tags=tags)
 
 
 def _identify(job: Job, render: Render) -> Identified:
