@@ -57,6 +57,14 @@ class Tags:
         renamed = ((name, (f"{title} ({label})",) if name == "TITLE" else values) for name, values in self.texts)
         return replace(self, texts=tuple(renamed))
 
+    def overruled(self, better: Iterable[tuple[str, str]]) -> Tags:
+        """Return these tags with other values for some names, or for new ones; those of the mix's own are not taken."""
+        texts = dict(self.texts)
+        for name, value in better:
+            if _NAME.fullmatch(name) and not _OF_THE_MIX.match(name.upper()) and (text := _clean(value)):
+                texts[name.upper()] = (text,)
+        return replace(self, texts=tuple(sorted(texts.items())))
+
     def digest(self) -> str:
         """Name all of it, hex; '' for nothing."""
         if not self:

@@ -111,6 +111,8 @@ class Render:
     """None = nobody knows."""
     source: Source | None = None
     """None = nobody says what it is a render of."""
+    tags_key: str = ""
+    """Of the tags and the cover that its stems carry, hex; empty for none."""
 
 
 def merged(sample_rate: int, *lists: Iterable[Marker]) -> tuple[Marker, ...]:

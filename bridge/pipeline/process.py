@@ -156,7 +156,7 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
     source = mix.format
     with watch.stage("read", source.seconds) as done:
         scanned = scan(mix, progress=lambda frames: done(frames / source.sample_rate))
-    chunks = _carried(snapshot.path, watch)
+    chunks = _carried(job, snapshot.path, watch)
     if scanned.silent:
         watch.notice("The render is silent, and so are its stems.")
     origin = job.origin or chunks.origin(source.sample_rate)
@@ -172,16 +172,17 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
         markers=merged(source.sample_rate, job.markers, chunks.markers, beside.markers_in(source, origin)),
         tempo=job.tempo or beside.tempo_from(origin),
         source=job.source,
+        tags_key=chunks.tags.digest(),
     )
     return render, scanned, chunks
 
 
-def _carried(render: Path, watch: Watch) -> Chunks:
-    """Read what the stems carry of all that a render says beside its sound."""
+def _carried(job: Job, render: Path, watch: Watch) -> Chunks:
+    """Read what the stems carry of all that a render says beside its sound; of its tags a sidecar knows better."""
     tags, left_out = read_tags(render)
     for sentence in left_out:
         watch.notice(sentence)
-    return replace(read_chunks(render), tags=tags)
+    return replace(read_chunks(render), tags=tags.overruled(job.tags))
 
 
 def _identify(job: Job, render: Render) -> Identified:
