@@ -10,14 +10,15 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from bridge.domain.preset import Chain, Effect, Parallel, Preset
+from bridge.domain.preset import Chain, Effect, Parallel, Plugin, Preset
 from bridge.domain.render import Levels
 from bridge.domain.stems import FloatArray, StemBlock
+from bridge.effects.rack import Rack
 from bridge.effects.steps import BLOCK, Blocks, Place, build, run_chain
 from bridge.errors import BridgeError
 from bridge.presets.catalog import EFFECTS
@@ -70,6 +71,7 @@ class Graph:
     lines: Mapping[str, _Line]
     sample_rate: int
     channels: int
+    rack: Rack = field(default_factory=Rack)
 
     @property
     def printed(self) -> frozenset[str]:
@@ -111,22 +113,26 @@ class Graph:
         """Read, bring to the reference loudness, run the chain, take the loudness back, fade out at the limit."""
         lufs = dry.levels(stem).lufs if line.reference_lufs is not None else -math.inf
         gain = db_to_gain((line.reference_lufs or 0.0) - lufs) if math.isfinite(lufs) else 1.0
-        blocks = run_chain(line.chain, _source(stem, dry, gain), Place(stem, self.sample_rate, self.channels, limit))
+        blocks = run_chain(
+            line.chain, _source(stem, dry, gain), Place(stem, self.sample_rate, self.channels, limit, self.rack)
+        )
         fade = min(self._frames(FADE_SECONDS), limit - dry.frames)
         for number, block in enumerate(blocks):
             level = block if gain == 1.0 else block * np.float32(1.0 / gain)
             yield _faded(level, number * BLOCK, limit, fade)
 
 
-def bind(preset: Preset, stems: Sequence[str], *, sample_rate: int, channels: int) -> Graph:
+def bind(preset: Preset, stems: Sequence[str], *, sample_rate: int, channels: int, rack: Rack | None = None) -> Graph:
     """Bind a preset to the stems of a render, building every effect once, so that errors come before any work.
 
-    Entries of the preset for stems that are not there do nothing. Raises PresetError, EffectError.
+    Entries of the preset for stems that are not there do nothing. `rack` runs the user's own plugins; without one,
+    none can be loaded. Raises PresetError, PluginError, EffectError.
     """
     lines = {}
+    rack = rack or Rack()
     for stem in stems:
         settings = preset.for_stem(stem)
-        chain = _active(settings.chain)
+        chain = rack.fit(stem, _active(settings.chain), sample_rate=sample_rate, channels=channels)
         if not chain:
             continue
         for effect in _effects(chain):
@@ -137,12 +143,12 @@ def bind(preset: Preset, stems: Sequence[str], *, sample_rate: int, channels: in
         auto = settings.tail == "auto"
         tail_seconds = LONGEST_AUTO_TAIL_SECONDS if isinstance(settings.tail, str) else settings.tail
         lines[stem] = _Line(chain, settings.reference_lufs, tail_seconds, auto, _pause_seconds(chain))
-    return Graph(lines, sample_rate, channels)
+    return Graph(lines, sample_rate, channels, rack)
 
 
 def _active(chain: Chain) -> Chain:
     """Leave out steps that change nothing: bypassed, or without wet share."""
-    steps: list[Effect | Parallel] = []
+    steps: list[Effect | Parallel | Plugin] = []
     for step in chain:
         if isinstance(step, Parallel):
             branches = tuple(_active(branch) for branch in step.branches)
@@ -153,10 +159,11 @@ def _active(chain: Chain) -> Chain:
 
 
 def _effects(chain: Chain) -> Iterator[Effect]:
+    """Yield the built-in effects."""
     for step in chain:
         if isinstance(step, Parallel):
             yield from itertools.chain.from_iterable(_effects(branch) for branch in step.branches)
-        else:
+        elif isinstance(step, Effect):
             yield step
 
 

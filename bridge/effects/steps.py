@@ -9,145 +9,70 @@ aligned by adding blocks. Latent effects just read ahead. Pedalboard's own Mix a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import pedalboard
 
-from bridge.domain.preset import Chain, Effect, Parallel
+from bridge.domain.preset import Chain, Effect, MidSide, Parallel, Plugin
 from bridge.domain.stems import FloatArray
+from bridge.effects.builtin import SEE_SCHEMA, built_in
+from bridge.effects.own_dynamics import de_esser, ducker
+from bridge.effects.own_shapes import fade, following_delay, steep_filter, stereo_width
+from bridge.effects.place import BLOCK, Blocks, Place, Process, channel_sets
+from bridge.effects.tempo import Stretch, stretches
 from bridge.errors import EffectError, PresetError
 from bridge.presets.catalog import EFFECTS
 from bridge.units import format_duration
 
-__all__ = ["BLOCK", "Blocks", "Place", "build", "run_chain"]
-
-BLOCK = 32768
-"""Frames of every block: 0.74 s at 44.1 kHz."""
-
-_BUFFER = 8192
-"""Frames that Pedalboard works on at once; divides BLOCK, so its inner blocks are equal too."""
-
-_HIGHEST = 0.49
-"""Share of the sample rate at which frequencies are held: above half of it, filters are unstable."""
-
-_SEE_SCHEMA = "Names and ranges are in the output of: stem-bridge presets schema"
-
-_ENUMS = {"mode": pedalboard.LadderFilter.Mode, "quality": pedalboard.Resample.Quality}
-
-_SETS_BY_CHANNELS = {
-    5: (slice(0, 2), slice(2, 3), slice(3, 5)),
-    6: (slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 6)),
-    8: (slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 6), slice(6, 8)),
-}
-"""Surround in WAVE order: left and right belong together, centre and LFE stand alone."""
-
-Blocks = Iterator[FloatArray]
-
-_Process = Callable[[FloatArray], FloatArray]
-"""(C, n) to (C, m), m <= n: what is missing comes with later calls. One-shot effects give m = n."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a chain runs: for error messages, and the size of things."""
-
-    stem: str
-    sample_rate: int
-    channels: int
-    limit_frames: int
-    """Nothing after this frame is delivered: render plus longest tail."""
+__all__ = ["build", "run_chain"]
 
 
 def run_chain(chain: Chain, blocks: Blocks, place: Place) -> Blocks:
     """Filter a stream through a chain. Raises EffectError when an effect fails or gives NaN or infinity."""
     for step in chain:
-        blocks = _parallel(step, blocks, place) if isinstance(step, Parallel) else _effect(step, blocks, place)
+        match step:
+            case Effect():
+                blocks = _effect(step, blocks, place)
+            case Parallel():
+                blocks = _parallel(step, blocks, place)
+            case MidSide():
+                blocks = _mid_side(step, blocks, place)
+            case Plugin():
+                raise PresetError(f"The plugin {step.path} cannot be used here.", hint=SEE_SCHEMA)
     return blocks
 
 
-def build(effect: Effect, sample_rate: int, channels: int) -> _Process:
-    """Make one effect, with fresh state. Raises PresetError for values it does not take, EffectError for the rate."""
+def build(effect: Effect, place: Place) -> Process:
+    """Make one effect but a Ducker, with fresh state.
+
+    Raises PresetError for values it does not take, EffectError for the rate.
+    """
+    return _build(stretches(effect, place.tempo, place.sample_rate, place.limit_frames), place)
+
+
+def _build(parts: Sequence[Stretch], place: Place) -> Process:
+    effect = parts[0].effect
     spec = EFFECTS.get(effect.name)
     if spec is None:
-        raise PresetError(f"There is no effect '{effect.name}'.", hint=_SEE_SCHEMA)
-    if spec.sample_rates and sample_rate not in spec.sample_rates:
+        raise PresetError(f"There is no effect '{effect.name}'.", hint=SEE_SCHEMA)
+    if spec.sample_rates and place.sample_rate not in spec.sample_rates:
         raise EffectError(
-            f"{effect.name} cannot work at {sample_rate} Hz.",
+            f"{effect.name} cannot work at {place.sample_rate} Hz.",
             hint=f"Render at one of {', '.join(map(str, spec.sample_rates))} Hz, or take the effect out of the preset.",
         )
-    if effect.name == "StereoWidth":
-        return _stereo_width(float(effect.parameters["width"]), channels)
-    sets = _channel_sets(channels, spec.max_channels)
-    parts = [_plugin(effect, sample_rate, reset=not spec.streams) for _ in sets]
-    if effect.parameters.get("link") and channels > 1:
-        return _linked(parts[0])
-    if len(sets) == 1:
-        return parts[0]
-    return lambda block: np.concatenate([part(block[rows]) for part, rows in zip(parts, sets, strict=True)])  # (C, m)
-
-
-def _plugin(effect: Effect, sample_rate: int, *, reset: bool) -> _Process:
-    values = {}
-    for name, field in EFFECTS[effect.name].parameters.items():
-        value = effect.parameters.get(name, field.default)
-        if name in _ENUMS:
-            value = getattr(_ENUMS[name], str(value))
-        elif field.below_nyquist:
-            value = min(float(value or 0.0), _HIGHEST * sample_rate)
-        if name != "link":
-            values[name] = value
-    try:
-        plugin = getattr(pedalboard, effect.name)(**values)
-    except (TypeError, ValueError) as exc:
-        raise PresetError(f"{effect.name} does not take {values}: {str(exc).rstrip('.')}.", hint=_SEE_SCHEMA) from exc
-
-    def process(block: FloatArray) -> FloatArray:
-        try:
-            out: FloatArray = plugin.process(block, sample_rate, buffer_size=_BUFFER, reset=reset)
-        except (RuntimeError, ValueError) as exc:
-            raise EffectError(
-                f"{effect.name} failed: {str(exc).rstrip('.')}.", hint="Take it out of the preset."
-            ) from exc
-        return out
-
-    return process
-
-
-def _linked(process: _Process) -> _Process:
-    """Run a dynamics effect on the loudest channel, and give its gain to all: the image does not move."""
-
-    def linked(block: FloatArray) -> FloatArray:
-        key = np.abs(block).max(axis=0, keepdims=True)  # (1, n)
-        gain = np.divide(process(key), key, out=np.ones_like(key), where=key > 0)
-        out: FloatArray = block * gain  # (C, n)
-        return out
-
-    return linked
-
-
-def _stereo_width(width: float, channels: int) -> _Process:
-    sets = [rows for rows in _channel_sets(channels, 2) if rows.stop - rows.start == 2]
-    half = np.float32((width - 1.0) / 2.0)
-
-    def widen(block: FloatArray) -> FloatArray:
-        out = block.copy()
-        for rows in sets:
-            left, right = block[rows]
-            side = (left - right) * half
-            out[rows] = left + side, right - side
-        return out  # (C, n)
-
-    return widen
-
-
-def _channel_sets(channels: int, most: int | None) -> tuple[slice, ...]:
-    if most is None or channels <= most:
-        return (slice(0, channels),)
-    if most == 2 and channels in _SETS_BY_CHANNELS:
-        return _SETS_BY_CHANNELS[channels]
-    return tuple(slice(first, min(first + most, channels)) for first in range(0, channels, most))
+    match effect.name:
+        case "DeEsser":
+            return de_esser(effect, place)
+        case "Fade":
+            return fade(effect, place)
+        case "StereoWidth":
+            return stereo_width(effect, place)
+        case "Delay" if len(parts) > 1:
+            return following_delay(parts, place)
+        case "HighpassFilter" | "LowpassFilter" if float(effect.parameters.get("slope_db", 6.0)) > 6.0:
+            return steep_filter(effect, place)
+    return built_in(parts, place)
 
 
 def _effect(effect: Effect, blocks: Blocks, place: Place) -> Blocks:
@@ -160,9 +85,16 @@ def _effect(effect: Effect, blocks: Blocks, place: Place) -> Blocks:
 
 
 def _wet(effect: Effect, blocks: Blocks, place: Place) -> Blocks:
-    whole = not EFFECTS[effect.name].streams
-    outputs = (_whole if whole else _held)(build(effect, place.sample_rate, place.channels), blocks, place)
-    for number, block in enumerate(outputs):
+    parts = stretches(effect, place.tempo, place.sample_rate, place.limit_frames)
+    if effect.name == "Ducker":
+        outputs = ducker(parts, blocks, place)
+    else:
+        outputs = (_held if EFFECTS[effect.name].streams else _whole)(_build(parts, place), blocks, place)
+    return _finite(effect, outputs, place)
+
+
+def _finite(effect: Effect, blocks: Blocks, place: Place) -> Blocks:
+    for number, block in enumerate(blocks):
         if not np.isfinite(block).all():
             when = format_duration(number * BLOCK / place.sample_rate)
             raise EffectError(
@@ -172,7 +104,7 @@ def _wet(effect: Effect, blocks: Blocks, place: Place) -> Blocks:
         yield block
 
 
-def _held(process: _Process, blocks: Blocks, place: Place) -> Blocks:
+def _held(process: Process, blocks: Blocks, place: Place) -> Blocks:
     """Stream; what a latent effect gives short is made up by the next block."""
     ready = np.zeros((place.channels, 0), np.float32)
     for block in blocks:
@@ -183,7 +115,7 @@ def _held(process: _Process, blocks: Blocks, place: Place) -> Blocks:
             ready = ready[:, BLOCK:]
 
 
-def _whole(process: _Process, blocks: Blocks, place: Place) -> Blocks:
+def _whole(process: Process, blocks: Blocks, place: Place) -> Blocks:
     """Run an effect that cannot stream on all that will be delivered; then silence."""
     count = -(-place.limit_frames // BLOCK)
     sound = process(np.concatenate(list(itertools.islice(blocks, count)), axis=1))  # (C, count * BLOCK)
@@ -196,8 +128,41 @@ def _whole(process: _Process, blocks: Blocks, place: Place) -> Blocks:
 def _parallel(step: Parallel, blocks: Blocks, place: Place) -> Blocks:
     copies = itertools.tee(blocks, len(step.branches))
     branches = [run_chain(branch, copy, place) for branch, copy in zip(step.branches, copies, strict=True)]
-    for outputs in zip(*branches, strict=True):
-        total = outputs[0]
-        for output in outputs[1:]:
-            total = total + output
-        yield total
+    return map(_sum, zip(*branches, strict=True))
+
+
+def _sum(outputs: Sequence[FloatArray]) -> FloatArray:
+    total = outputs[0]
+    for output in outputs[1:]:
+        total = total + output
+    return total
+
+
+def _mid_side(step: MidSide, blocks: Blocks, place: Place) -> Blocks:
+    """Split pairs into half sum and half difference, run the chains, and join them: left = mid + side."""
+    sets = channel_sets(place.channels, 2)
+    pairs = [number for number, rows in enumerate(sets) if rows.stop - rows.start == 2]
+    first, second = itertools.tee(blocks)
+    half = np.float32(0.5)
+
+    def mids(block: FloatArray) -> FloatArray:
+        return np.stack([block[rows].sum(axis=0) * (half if number in pairs else 1) for number, rows in enumerate(sets)])
+
+    def sides(block: FloatArray) -> FloatArray:
+        return np.stack([(block[sets[number].start] - block[sets[number].start + 1]) * half for number in pairs])
+
+    def joined(mid: FloatArray, side: FloatArray | None) -> FloatArray:
+        out = np.empty((place.channels, BLOCK), np.float32)
+        for number, rows in enumerate(sets):
+            out[rows] = mid[number]
+        for number, pair in enumerate(pairs):
+            assert side is not None
+            out[sets[pair].start] += side[number]
+            out[sets[pair].start + 1] -= side[number]
+        return out  # (C, BLOCK)
+
+    middle = run_chain(step.mid, map(mids, first), replace(place, channels=len(sets)))
+    if not pairs:
+        return (joined(mid, None) for mid in middle)
+    beside = run_chain(step.side, map(sides, second), replace(place, channels=len(pairs)))
+    return itertools.starmap(joined, zip(middle, beside, strict=True))

@@ -1,0 +1,220 @@
+"""A plugin inside its cage: loaded, set up, fitted to the channels of the stem, and played block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pedalboard
+
+from bridge.domain.stems import FloatArray
+from bridge.effects.parameters import Refusal, check_all, read_all, set_all, shown
+
+__all__ = ["CagedPlugin", "Refusal", "describe"]
+
+_BUFFER = 8192
+"""Frames the plugin works on at once; divides the blocks, so that all its blocks are equal."""
+_MOST_STATE_BYTES = 64 << 20
+_MOST_DESCRIBED = 1
+"""A file with more plugins than this is a shell: each is described when it is asked for by name."""
+
+
+class CagedPlugin:
+    """One or several instances of a plugin, set up alike, that together hear all channels of a stem."""
+
+    def __init__(self, fittings: Sequence[_Fitting], sound: np.memmap[Any, np.dtype[np.float32]]) -> None:
+        self._fittings = fittings
+        self._sound = sound
+
+    @classmethod
+    def load(cls, asked: Mapping[str, Any], folder: Path) -> tuple[Self, dict[str, Any]]:
+        """Load, set up, warm up and fit; return what the parent is told. Raises Refusal."""
+        sets = [slice(first, last) for first, last in asked["sets"]]
+        fittings = [_fit(asked, rows) for rows in sets]
+        sound = np.memmap(
+            folder / "sound", np.float32, "r+", shape=(2, asked["channels"], asked["frames"])
+        )  # (2, C, T)
+        first = fittings[0].instances[0]
+        state = _state(first)
+        (folder / "state").write_bytes(state)
+        told = {
+            "name": first.name,
+            "maker": first.manufacturer_name,
+            "version": first.version,
+            "latency_frames": max(int(one.reported_latency_samples) for one in fittings[0].instances),
+            "parameters": read_all(first),
+        }
+        for fitting in fittings:
+            fitting.reset()
+        return cls(fittings, sound), told
+
+    def play(self, frames: int) -> int:
+        """Process the block that lies in the shared memory; return how many frames came out, 0..frames."""
+        outputs = [fitting.play(self._sound[0, fitting.rows, :frames]) for fitting in self._fittings]
+        ready = min(int(output.shape[1]) for output in outputs)
+        for fitting, output in zip(self._fittings, outputs, strict=True):
+            self._sound[1, fitting.rows, :ready] = output[:, :ready]
+            fitting.keep(output[:, ready:])
+        return ready
+
+
+class _Fitting:
+    """Instances that hear one set of channels: as it is, doubled for a plugin that is stereo only, or one by one."""
+
+    def __init__(self, rows: slice, instances: Sequence[Any], sample_rate: int, *, doubles: bool) -> None:
+        self.rows = rows
+        self.instances = instances
+        self._sample_rate = sample_rate
+        self._doubles = doubles
+        self._kept = np.zeros((rows.stop - rows.start, 0), np.float32)
+
+    def play(self, block: FloatArray) -> FloatArray:
+        """Return what is ready, (C, m), kept frames first."""
+        heard = np.array(block)  # (C, n), the plugin's own copy
+        if len(self.instances) > 1:
+            parts = [self._run(one, heard[n : n + 1]) for n, one in enumerate(self.instances)]
+            out = np.concatenate(parts)  # (C, m)
+        elif self._doubles:
+            out = self._run(self.instances[0], np.repeat(heard, 2, axis=0)).mean(axis=0, keepdims=True)  # (1, m)
+        else:
+            out = self._run(self.instances[0], heard)
+        return np.concatenate([self._kept, out], axis=1) if self._kept.shape[1] else out
+
+    def keep(self, rest: FloatArray) -> None:
+        """Hold back what other sets have not ready yet."""
+        self._kept = np.array(rest)
+
+    def reset(self) -> None:
+        for one in self.instances:
+            one.reset()
+
+    def _run(self, instance: Any, block: FloatArray) -> FloatArray:
+        try:
+            out: FloatArray = instance.process(block, self._sample_rate, buffer_size=_BUFFER, reset=False)
+        except (RuntimeError, ValueError) as exc:
+            raise Refusal(f"{instance.name} failed: {_line(exc)}.", "Take it out of the preset.") from exc
+        return out
+
+
+def describe(path: str, plugin_name: str) -> dict[str, Any]:
+    """Tell what a file holds: every plugin's name, and all of the one that is asked for, or of the only one.
+
+    Raises Refusal for a file that is no plugin.
+    """
+    kind = pedalboard.VST3Plugin if path.lower().endswith(".vst3") else pedalboard.AudioUnitPlugin
+    try:
+        names = list(kind.get_plugin_names_for_file(path))
+    except (ImportError, RuntimeError, ValueError) as exc:
+        raise _not_loaded(path, exc) from exc
+    if not plugin_name and len(names) > _MOST_DESCRIBED:
+        return {"names": names, "plugin": None}
+    plugin = _load(path, plugin_name)
+    return {
+        "names": names,
+        "plugin": {
+            "name": plugin.name,
+            "maker": plugin.manufacturer_name,
+            "version": plugin.version,
+            "category": plugin.category,
+            "instrument": bool(plugin.is_instrument),
+            "latency_frames": int(plugin.reported_latency_samples),
+            "parameters": [_described(name, one) for name, one in plugin.parameters.items()],
+        },
+    }
+
+
+def _described(name: str, parameter: Any) -> dict[str, Any]:
+    words = parameter.type is str
+    low, high, _ = parameter.range
+    return {
+        "name": name,
+        "kind": {str: "choice", bool: "flag"}.get(parameter.type, "number"),
+        "unit": parameter.label or "",
+        "value": shown(parameter),
+        "low": None if words or low is None else float(low),
+        "high": None if words or high is None else float(high),
+        "choices": [str(one) for one in parameter.valid_values[:200]] if words else [],
+    }
+
+
+def _load(path: str, plugin_name: str) -> Any:
+    try:
+        return pedalboard.load_plugin(path, plugin_name=plugin_name or None)
+    except (ImportError, RuntimeError, ValueError) as exc:
+        if "contains multiple plugins" in str(exc) or (plugin_name and "not found" in str(exc)):
+            raise Refusal(
+                f"{Path(path).name}: {_line(exc)}.", "Write the name of one of them as 'plugin_name'."
+            ) from exc
+        raise _not_loaded(path, exc) from exc
+
+
+def _not_loaded(path: str, exc: Exception) -> Refusal:
+    return Refusal(
+        f"{Path(path).name} cannot be loaded: {_line(exc)}.",
+        "Install it again, for this system and processor; on macOS open it once in a DAW, so that it is let through.",
+        absent=True,
+    )
+
+
+def _fit(asked: Mapping[str, Any], rows: slice) -> _Fitting:
+    """Load as many instances as these channels need, and set them up."""
+    wide, sample_rate = rows.stop - rows.start, int(asked["sample_rate"])
+    first = _set_up(asked)
+    if _hears(first, wide, sample_rate):
+        fitting = _Fitting(rows, [first], sample_rate, doubles=False)
+    elif wide == 1 and _hears(first, 2, sample_rate):
+        fitting = _Fitting(rows, [first], sample_rate, doubles=True)
+    elif wide == 2 and _hears(first, 1, sample_rate):
+        fitting = _Fitting(rows, [first, _set_up(asked)], sample_rate, doubles=False)
+    else:
+        raise Refusal(f"{first.name} takes neither mono nor stereo sound.", "Take another plugin.")
+    heard = 2 if fitting._doubles else wide // len(fitting.instances)
+    for one in fitting.instances:
+        # A state, and a latency, that was just set is the plugin's own only once it has run.
+        _run_once(one, heard, sample_rate)
+        check_all(one, asked["parameters"])
+    return fitting
+
+
+def _set_up(asked: Mapping[str, Any]) -> Any:
+    plugin = _load(asked["path"], asked["plugin_name"])
+    if plugin.is_instrument:
+        raise Refusal(f"{plugin.name} is an instrument: it plays notes and hears no sound.", "Take an effect.")
+    if asked["preset"]:
+        try:
+            plugin.load_preset(asked["preset"])
+        except (RuntimeError, ValueError, OSError) as exc:
+            name = Path(asked["preset"]).name
+            raise Refusal(f"{plugin.name} does not take the state {name}: {_line(exc)}.", "Save it again.") from exc
+        for wide in (2, 1):
+            if _hears(plugin, wide, int(asked["sample_rate"])):
+                break
+    set_all(plugin, asked["parameters"])
+    return plugin
+
+
+def _hears(plugin: Any, channels: int, sample_rate: int) -> bool:
+    try:
+        _run_once(plugin, channels, sample_rate)
+    except ValueError:
+        return False
+    return True
+
+
+def _run_once(plugin: Any, channels: int, sample_rate: int) -> None:
+    plugin.process(np.zeros((channels, _BUFFER), np.float32), sample_rate, buffer_size=_BUFFER, reset=False)
+
+
+def _state(plugin: Any) -> bytes:
+    """Return the state as a .vstpreset; empty for what has none: Audio Units, and states beyond all measure."""
+    try:
+        state = bytes(plugin.preset_data)
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return b""
+    return state if len(state) <= _MOST_STATE_BYTES else b""
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
