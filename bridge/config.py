@@ -7,39 +7,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from platformdirs import user_config_path, user_state_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from platformdirs import user_cache_path, user_config_path, user_state_path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from bridge import strict_yaml
-from bridge.domain.job import SeparationOptions
+from bridge.domain.job import SeparationOptions, StoreOptions
 from bridge.domain.preset import OutputOptions, Preset
 from bridge.errors import ConfigError
-from bridge.words import did_you_mean, sentence
+from bridge.layers import CONFIG_VARIABLE, DATA_VARIABLE, Layers
 
 __all__ = ["Daemon", "Inbox", "Intake", "Models", "Output", "Presets", "Separation", "Settings", "Tell", "default_file"]
-__all__ += ["load", "state_folder"]
-
-_KINDS = {
-    "model_type": "'name: value' lines",
-    "tuple_type": "a list",
-    "path_type": "a folder, as text",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-}
-"""What pydantic's type errors ask for, in words of the file."""
-
-VARIABLE = "STEM_BRIDGE_"
-CONFIG_VARIABLE = "STEM_BRIDGE_CONFIG"
-DATA_VARIABLE = "STEM_BRIDGE_DATA"
-PLACES = frozenset({CONFIG_VARIABLE, DATA_VARIABLE})
-"""Variables that say where things lie, and are no settings themselves."""
+__all__ += ["Cache", "cache_folder", "load", "state_folder"]
 
 
 def _words(value: object) -> object:
@@ -179,6 +161,22 @@ class Presets(_Part):
     """Your own come first: a preset there hides a shipped one of its name."""
 
 
+class Cache(_Part):
+    """What is kept so that no segment of a song is separated twice."""
+
+    folder: Annotated[str, Field(min_length=1)] = "auto"
+    """Where outputs of segments are kept; `auto` = the platform's folder for caches, `off` = none is kept."""
+    max_gb: Annotated[float, Field(ge=0.1, le=100000.0)] = 20.0
+    """The least used ones go beyond this many GB; 0.1..100000."""
+
+    def options(self, environment: Mapping[str, str] = os.environ) -> StoreOptions | None:
+        """Return what a job carries; None when nothing is kept."""
+        if self.folder == "off":
+            return None
+        folder = cache_folder(environment) if self.folder == "auto" else Path(self.folder).expanduser().absolute()
+        return StoreOptions(folder, round(self.max_gb * 1e9))
+
+
 class Models(_Part):
     """Where weights lie besides the cache of downloads."""
 
@@ -198,6 +196,7 @@ class Settings(_Part):
     tell: Tell = Tell()
     presets: Presets = Presets()
     models: Models = Models()
+    cache: Cache = Cache()
     file: Path | None = Field(default=None, exclude=True)
     """The bridge.yaml that was read; None when there is none."""
     stated: frozenset[str] = Field(default=frozenset(), exclude=True)
@@ -229,6 +228,13 @@ def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return user_state_path("stem-bridge", appauthor=False)
 
 
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where `cache.folder: auto` keeps segments: STEM_BRIDGE_DATA/cache/store, else the platform's folder."""
+    if data := environment.get(DATA_VARIABLE):
+        return Path(data).expanduser().absolute() / "cache" / "store"
+    return user_cache_path("stem-bridge", appauthor=False) / "store"
+
+
 def load(
     file: Path | None = None, *, flags: Mapping[str, object] | None = None, environment: Mapping[str, str] = os.environ
 ) -> Settings:
@@ -239,7 +245,7 @@ def load(
     means not given. Raises ConfigError for an unreadable file, an unknown setting, a value that is not allowed,
     `stems` together with `two_stems`, and for folders that contain each other.
     """
-    layers = _Layers()
+    layers = Layers(Settings)
     path = file
     if path is None and environment.get(CONFIG_VARIABLE):
         path = Path(environment[CONFIG_VARIABLE]).expanduser()
@@ -250,125 +256,9 @@ def load(
     layers.add_variables(environment)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     layers.add_flags(given)
-    settings = layers.settings(path, frozenset(given))
+    settings = Settings.model_validate(layers.validated(path, frozenset(given)))
     _check(settings)
     return settings
-
-
-@dataclass
-class _Layers:
-    """Values gathered one layer over the other, and where each came from."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    origins: dict[tuple[str | int, ...], str] = field(default_factory=dict)
-    """'--overlap', 'the variable STEM_BRIDGE_...' by setting; what the file said is found in `document`."""
-    document: strict_yaml.Node | None = None
-
-    def add_file(self, path: Path) -> None:
-        try:
-            text = strict_yaml.read_bytes(path)
-        except OSError as exc:
-            raise ConfigError(
-                f"Settings file {path} cannot be read: {exc.strerror or exc}.",
-                hint="Give the path of a bridge.yaml, or write one with: stem-bridge init",
-                path=path,
-            ) from exc
-        self.document = strict_yaml.load(text, what="bridge.yaml", error=ConfigError, path=path)
-        values = self.document.plain()
-        if values is None:
-            return
-        if not isinstance(values, dict):
-            raise self.document.fail("settings must be 'name: value' lines", "write a fresh one with: stem-bridge init")
-        self.values = {name: value for name, value in values.items() if value is not None}
-        _anchor_folders(self.values, path.absolute().parent)
-
-    def add_variables(self, environment: Mapping[str, str]) -> None:
-        known = {VARIABLE + name.replace(".", "_").upper(): name for name in _names()}
-        for variable, text in environment.items():
-            if not variable.startswith(VARIABLE) or variable in PLACES:
-                continue
-            if variable not in known:
-                raise ConfigError(
-                    f"{variable} is no setting.",
-                    hint=sentence(did_you_mean(variable, [*known, *PLACES]) or "remove the variable"),
-                )
-            value = strict_yaml.load(text, what=variable, error=ConfigError).plain()
-            self._set(known[variable], value, f"the variable {variable}")
-
-    def add_flags(self, flags: Mapping[str, object]) -> None:
-        ways = {"stems", "two_stems"}
-        given = {way for way in ways if f"separation.{way}" in flags}
-        separation = self.values.get("separation")
-        if given and isinstance(separation, dict):  # a flag decides alone, whatever lower layers say of the other way
-            for way in ways - given:
-                separation.pop(way, None)
-        for name, value in flags.items():
-            self._set(name, value, "--" + name.rpartition(".")[2].replace("_", "-"))
-
-    def settings(self, path: Path | None, stated: frozenset[str]) -> Settings:
-        try:
-            return Settings.model_validate({**self.values, "file": path, "stated": stated})
-        except ValidationError as exc:
-            raise self._fault(exc.errors()[0]) from exc
-
-    def _set(self, name: str, value: object, origin: str) -> None:
-        part, _, key = name.partition(".")
-        there = self.values.setdefault(part, {})
-        if isinstance(there, dict):
-            there[key] = value
-        self.origins[part, key] = origin
-
-    def _fault(self, error: Any) -> ConfigError:
-        keys: tuple[str | int, ...] = error["loc"]
-        name = ".".join(str(key) for key in keys)
-        if error["type"] == "extra_forbidden":
-            choices = _choices(keys[:-1])
-            what = f"'{keys[-1]}' is no setting" + (f" of '{keys[0]}'" if len(keys) > 1 else "")
-            hint = did_you_mean(str(keys[-1]), choices) or f"settings here are {', '.join(choices)}"
-        elif error["type"] == "missing":
-            what, hint = f"'{name}' is missing", "add it"
-        else:
-            what = f"'{name}' cannot be {error['input']!r}"
-            hint = f"it must be {_KINDS.get(error['type']) or error['msg'].removeprefix('Input should be ')}"
-        origin = self.origins.get(keys[:2])
-        if origin is not None or self.document is None:
-            return ConfigError(f"{origin}: {what}.", hint=sentence(hint))
-        return ConfigError(
-            self.document.source.fail(self.document.line_of(keys), what, hint).message,
-            hint=sentence(hint),
-            path=self.document.source.path,
-        )
-
-
-def _names() -> Iterator[str]:
-    """Yield every setting that one word can give, dotted."""
-    for part, info in Settings.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, _Part):
-            yield from (f"{part}.{key}" for key in info.annotation.model_fields)
-
-
-def _choices(keys: Sequence[str | int]) -> list[str]:
-    """List the settings that may stand at `keys`."""
-    if not keys:
-        return [name for name in Settings.model_fields if name not in ("file", "stated")]
-    part = Inbox if keys[0] == "inboxes" else Settings.model_fields[str(keys[0])].annotation
-    return list(part.model_fields) if isinstance(part, type) and issubclass(part, BaseModel) else []
-
-
-def _anchor_folders(values: dict[str, Any], base: Path) -> None:
-    """Make the folders of a settings file absolute: relative ones start at the file, wherever the command runs."""
-
-    def anchored(value: object) -> object:
-        return str(base / Path(value).expanduser()) if isinstance(value, str) else value
-
-    inboxes = values.get("inboxes")
-    for one in inboxes if isinstance(inboxes, list) else []:
-        if isinstance(one, dict):
-            one.update({key: anchored(one[key]) for key in ("path", "outbox") if key in one})
-    for name in ("presets", "models"):
-        part = values.get(name)
-        if isinstance(part, dict) and isinstance(part.get("folders"), list):
-            part["folders"] = [anchored(folder) for folder in part["folders"]]
 
 
 def _check(settings: Settings) -> None:

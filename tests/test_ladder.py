@@ -20,9 +20,9 @@ LADDER = [
     ["models", "presets", "evaluate"],
     ["audio"],
     ["config"],
-    ["domain"],
+    ["layers", "domain"],
     ["strict_yaml", "disk"],
-    ["units", "errors", "resources", "words", "mounts"],
+    ["units", "errors", "resources", "words", "mounts", "prefetch"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ _BLOCK_FRAMES = 1 << 16
 
 
 class Sound:
-    """An open sound file. A context manager; for one reader at a time."""
+    """An open sound file. A context manager. Several threads may read; readers of different places cost seeks."""
 
     def __init__(self, path: Path, library: Any, shape: AudioFormat, private: Path | None) -> None:
         self.path = path
@@ -40,6 +41,7 @@ class Sound:
         self._library = library
         self._private = private
         self._position = 0
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -85,16 +87,17 @@ class Sound:
         wanted = max(0, min(frames, self.format.frames - start))
         if not wanted:
             return np.zeros((self.format.channels, 0), dtype)
-        try:
-            if start != self._position:
-                self._library.seek(start)
-            self._position = -1
-            samples = self._library.read(wanted, dtype=dtype, always_2d=True)  # (T, C)
-        except soundfile.SoundFileError as exc:
-            raise _broken(self.path, start, self.format, str(exc)) from exc
-        if samples.shape[0] != wanted:
-            raise _broken(self.path, start + samples.shape[0], self.format, "no more samples.")
-        self._position = start + wanted
+        with self._turn:
+            try:
+                if start != self._position:
+                    self._library.seek(start)
+                self._position = -1
+                samples = self._library.read(wanted, dtype=dtype, always_2d=True)  # (T, C)
+            except soundfile.SoundFileError as exc:
+                raise _broken(self.path, start, self.format, str(exc)) from exc
+            if samples.shape[0] != wanted:
+                raise _broken(self.path, start + samples.shape[0], self.format, "no more samples.")
+            self._position = start + wanted
         return np.ascontiguousarray(samples.T)  # (C, T)
 
 

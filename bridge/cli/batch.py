@@ -92,7 +92,7 @@ def batch(
             for refused in found.refused:
                 told.failed(refused.path, refused)
             if found.renders:
-                base = Planner(settings, preset, model, out).job(found.renders[0])
+                base = replace(Planner(settings, preset, model, out).job(found.renders[0]), store=None)
                 run = _Run(settings, base, top, out, layout, found.renders)
                 failed = run.estimate(json=json) if dry_run else run.go(told, failed_too=failed_too, report=report)
         except SetupError as exc:

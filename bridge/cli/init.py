@@ -52,7 +52,7 @@ def init(
 
 def template(home: Path) -> str:
     """Write a commented bridge.yaml whose inbox and outbox lie in `home`; it loads as it is."""
-    from bridge.config import Daemon, Intake, Output, Separation, Tell
+    from bridge.config import Cache, Daemon, Intake, Output, Separation, Tell
 
     return _TEMPLATE.format(
         inbox=_quoted(home / "inbox"),
@@ -63,6 +63,7 @@ def template(home: Path) -> str:
         output=_described(Output),
         daemon=_described(Daemon),
         tell=_described(Tell),
+        cache=_described(Cache),
     )
 
 
@@ -122,4 +123,7 @@ presets:
 
 models:
   # folders: []   # folders of weights you brought yourself
+
+cache:
+{cache}
 """

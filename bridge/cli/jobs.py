@@ -61,6 +61,7 @@ class Planner:
             output=self.settings.output_for(preset),
             model_folders=self.settings.models.folders,
             stems_from=stems_from,
+            store=self.settings.cache.options(),
         )
 
     def _check_model(self, name: str) -> Model:

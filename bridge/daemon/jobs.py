@@ -48,6 +48,7 @@ def plan_job(work: Work, settings: Settings) -> Job:
         separation=separation,
         output=settings.output_for(preset),
         model_folders=settings.models.folders,
+        store=settings.cache.options(),
         origin=sidecar.origin if sidecar else None,
         markers=_markers(work.path, sidecar),
         tempo=_tempo(work.path, sidecar),

@@ -25,6 +25,7 @@ __all__ = [
     "PresetRecord",
     "Record",
     "RenderRecord",
+    "SegmentsRecord",
     "SourceRecord",
     "TempoRecord",
     "Text",
@@ -188,6 +189,13 @@ class MemberRecord(Record):
     sha256: Sha256
 
 
+class SegmentsRecord(Record):
+    """How many segments the network computed, and how many came from the store of earlier ones."""
+
+    computed: Count
+    stored: Count
+
+
 class ModelRecord(Record):
     """What separated, and with which options."""
 
@@ -201,6 +209,8 @@ class ModelRecord(Record):
     shifts: Count
     residual: Residual
     batch: Annotated[int, Field(ge=1)]
+    segments: SegmentsRecord | None = None
+    """None where there was no store to ask."""
 
 
 class PresetRecord(Record):

@@ -20,6 +20,7 @@ from bridge.delivery.records import (
     OutputRecord,
     PresetRecord,
     RenderRecord,
+    SegmentsRecord,
     SourceRecord,
     TempoRecord,
     TimingsRecord,
@@ -34,6 +35,7 @@ from bridge.domain.render import Levels, Render
 from bridge.models.registry import Model
 from bridge.pipeline.progress import Watch
 from bridge.separation.separator import Separator
+from bridge.separation.store import Store
 from bridge.session.plan import plan_session
 from bridge.session.reascript import drop_data, import_script
 from bridge.units import db_to_gain
@@ -57,7 +59,7 @@ class Outcome:
     null_db: float | None
 
 
-def model_record(job: Job, model: Model, separator: Separator) -> ModelRecord:
+def model_record(job: Job, model: Model, separator: Separator, store: Store | None = None) -> ModelRecord:
     """Record which network separated, and how."""
     options = job.separation
     return ModelRecord(
@@ -69,6 +71,7 @@ def model_record(job: Job, model: Model, separator: Separator) -> ModelRecord:
         shifts=options.shifts,
         residual=options.residual,
         batch=options.batch,
+        segments=None if store is None else SegmentsRecord(computed=store.computed, stored=store.found),
     )
 
 

@@ -42,6 +42,7 @@ from bridge.pipeline.recording import Recording
 from bridge.separation.choice import choose_stems
 from bridge.separation.separate import separate
 from bridge.separation.separator import Separator
+from bridge.separation.store import Store
 
 __all__ = ["Decide", "process"]
 
@@ -75,7 +76,8 @@ def process(
             render, scanned, chunks = _examine(job, snapshot, mix, watch)
             known = decide(_identify(job, render))
             job = job if known is None else replace(job, stems_from=known)
-            source = opened.enter_context(_source_of_stems(job, mix, scanned, separators, stage.work))
+            store = None if job.store is None else Store(job.store, watch.notice)
+            source = opened.enter_context(_source_of_stems(job, mix, scanned, separators, store, stage.work))
             graph = bind(
                 job.preset, source.choice.delivered, sample_rate=mix.format.sample_rate, channels=mix.format.channels
             )
@@ -89,6 +91,8 @@ def process(
             )
             recording = Recording(plan, source.choice, graph.printed, stage, mix, chunks, watch)
             stage.require_space(recording.bytes_needed())
+            if store is not None:
+                store.leave_bytes = recording.bytes_needed()
 
             dry = opened.enter_context(recording.dry(source.blocks(), source.stage))
             wet = opened.enter_context(recording.wet(graph.run(dry)))
@@ -97,6 +101,8 @@ def process(
         outcome = Outcome(render, source.model(), plan, dry, wet, gain_db, null_db)
         hand_over(job, outcome, snapshot.path, stage, watch)
         stage.finish()
+        if store is not None:
+            store.finish()
         return Staged(stage.folder, plan.name, job.outbox)
 
 
@@ -129,7 +135,12 @@ class _Source:
 
 @contextmanager
 def _source_of_stems(
-    job: Job, mix: Sound, scanned: Scan, separators: Callable[[Job], Separator], work: Path
+    job: Job,
+    mix: Sound,
+    scanned: Scan,
+    separators: Callable[[Job], Separator],
+    store: Store | None,
+    work: Path,
 ) -> Iterator[_Source]:
     """Separate, or take the stems of the drop that the job names."""
     if job.stems_from is None:
@@ -137,8 +148,8 @@ def _source_of_stems(
         yield _Source(
             "separate",
             choose_stems(model.stems, job.separation),
-            lambda: separate(separators(job), mix, scanned, job.separation),
-            lambda: model_record(job, model, separators(job)),
+            lambda: separate(separators(job), mix, scanned, job.separation, store),
+            lambda: model_record(job, model, separators(job), store),
         )
         return
     with open_reused(job.stems_from, work) as reused:

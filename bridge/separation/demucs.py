@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import random
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from bridge.audio.read import Scan, Sound
-from bridge.audio.resample import resample, resampled_frames
 from bridge.domain.job import SeparationOptions
 from bridge.domain.stems import FloatArray
 from bridge.models.registry import Model
 from bridge.models.weights import checksums, locate
 from bridge.separation.device import choose_device, describe_device
-from bridge.separation.engine import estimate_stream, find_normaliser
-from bridge.separation.layout import plan_layout
 from bridge.separation.network import Network
+from bridge.separation.store import Store
+from bridge.separation.stream import Listener, stream_estimates
 
 __all__ = ["DemucsSeparator"]
 
-_BLOCK_FRAMES = 65536
-_LARGEST_SHIFT_SECONDS = 0.5
 _ALL_THREADS = torch.get_num_threads()
 """What torch takes by itself (OMP_NUM_THREADS, else the cores); kept, since a job may ask for fewer."""
 
@@ -75,37 +71,30 @@ class DemucsSeparator:
         return self._members
 
     def estimates(
-        self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions
+        self,
+        mix: Sound,
+        scan: Scan,
+        wanted: Sequence[str],
+        options: SeparationOptions,
+        store: Store | None = None,
     ) -> Iterator[FloatArray]:
-        """Yield raw estimates at the render's rate; see `Separator.estimates`.
-
-        The network hears the render at its own rate; what lies above that rate's half stays out of every estimate.
-        """
-        source, rate = mix.format, self.model.sample_rate
-        length = resampled_frames(source.frames, source.sample_rate, rate)
-        forward = self._network.bind(wanted)
-        heard = estimate_stream(
-            resample(mix.blocks(_BLOCK_FRAMES), source.sample_rate, rate, frames=source.frames),
-            forward,
-            rows=len(wanted),
-            length=length,
-            channels=source.channels,
-            layout=plan_layout(source.channels, source.channel_mask),
-            grid=self._network.grid(options.overlap, exact_tail=self._exact_tail),
-            normaliser=find_normaliser(scan.mean, scan.std, scan.levels.peak),
-            leads_frames=_leads(options.shifts, scan.audio_key, rate),
-            batch=options.batch,
+        """Yield raw estimates at the render's rate; see `Separator.estimates` and `stream_estimates`."""
+        listener = Listener(
+            self._network.bind(wanted),
+            tuple(self._fingerprint(stem) for stem in wanted),
+            self._network.grid(options.overlap, exact_tail=self._exact_tail),
+            self.model.sample_rate,
+            beside=self._network.device.type != "cpu",
         )
-        if rate == source.sample_rate:
-            yield from heard
-            return
-        flat = (block.reshape(-1, block.shape[2]) for block in heard)  # (R * C, T)
-        back = resample(flat, rate, source.sample_rate, frames=length, target_frames=source.frames)
-        for block in back:
-            yield np.ascontiguousarray(block.reshape(len(wanted), source.channels, -1))  # (R, C, T)
+        return stream_estimates(listener, mix, scan, options, store)
 
-
-def _leads(shifts: int, audio_key: str, sample_rate: int) -> tuple[int, ...]:
-    """Draw the delays of the shift trick from the audio itself: the same render always gets the same ones."""
-    draw = random.Random(audio_key)
-    return tuple(draw.randint(0, int(_LARGEST_SHIFT_SECONDS * sample_rate)) for _ in range(shifts)) or (0,)
+    def _fingerprint(self, stem: str) -> str:
+        """Name all that decides a stem's estimate of a window: weights, shares in a bag, processor, arithmetic."""
+        row = self.model.stems.index(stem)
+        shares = [
+            (sha256, weights[row])
+            for (_, sha256), weights in zip(self._members, self.model.weights, strict=True)
+            if weights[row]
+        ]
+        network = self._network
+        return json.dumps([network.version, network.backend, network.precision, network.device.type, row, shares])

@@ -13,7 +13,7 @@ from bridge.errors import SeparationError
 from bridge.separation.layout import Layout
 from bridge.separation.overlap import Grid, Lane, Window
 
-__all__ = ["Forward", "Normaliser", "estimate_stream", "find_normaliser"]
+__all__ = ["Forward", "Normaliser", "count_windows", "estimate_stream", "find_normaliser"]
 
 
 _LEAST_SCALE = 2.0**-120
@@ -45,6 +45,11 @@ def find_normaliser(mean: float, std: float, peak: float) -> Normaliser:
     """
     scale = float(2.0 ** (round(4 * np.log2(max(std, peak / 32, _LEAST_SCALE))) / 4)) if peak > 0 else 1.0
     return Normaliser(round(64 * mean / scale) / 64 * scale if abs(mean) > scale / 32 else 0.0, scale)
+
+
+def count_windows(*, length: int, layout: Layout, grid: Grid, leads_frames: Sequence[int] = (0,)) -> int:
+    """Return how many windows `estimate_stream` gives the network at the most: silent ones count too."""
+    return len(layout.passes) * sum(sum(1 for _ in grid.offsets(length + lead)) for lead in leads_frames)
 
 
 def estimate_stream(

@@ -69,6 +69,11 @@ def build_member(config: MemberConfig, tensors: dict[str, torch.Tensor], path: P
 class Network:
     """A single model or a bag on one device; members are loaded when first needed and stay."""
 
+    version = 1
+    """Goes up when the same weights give other estimates than before, by more than rounding."""
+    backend = "torch"
+    precision = "float32"
+
     def __init__(self, model: Model, paths: Sequence[Path], device: torch.device) -> None:
         self.model = model
         self.device = device

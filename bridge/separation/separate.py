@@ -12,11 +12,14 @@ from bridge.domain.stems import FloatArray, StemBlock, complement_name
 from bridge.separation.choice import choose_stems
 from bridge.separation.layout import plan_layout
 from bridge.separation.separator import Separator
+from bridge.separation.store import Store
 
 __all__ = ["separate"]
 
 
-def separate(separator: Separator, mix: Sound, scan: Scan, options: SeparationOptions) -> Iterator[StemBlock]:
+def separate(
+    separator: Separator, mix: Sound, scan: Scan, options: SeparationOptions, store: Store | None = None
+) -> Iterator[StemBlock]:
     """Yield the delivered stems of a mix, block by block, at its own rate, channels and length.
 
     Residual forms: `other` makes other = mix - all else, `stem` delivers the residual as a stem of its own, `share`
@@ -27,7 +30,7 @@ def separate(separator: Separator, mix: Sound, scan: Scan, options: SeparationOp
     choice = choose_stems(separator.stems, options)
     untouched = plan_layout(mix.format.channels, mix.format.channel_mask).untouched
     start = 0
-    for estimate in separator.estimates(mix, scan, choice.computed, options):
+    for estimate in separator.estimates(mix, scan, choice.computed, options, store):
         frames = estimate.shape[2]
         if frames == 0:
             continue

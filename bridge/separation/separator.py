@@ -10,6 +10,7 @@ import numpy as np
 from bridge.audio.read import Scan, Sound
 from bridge.domain.job import SeparationOptions
 from bridge.domain.stems import FloatArray
+from bridge.separation.store import Store
 
 __all__ = ["FakeSeparator", "Separator"]
 
@@ -33,9 +34,16 @@ class Separator(Protocol):
         ...
 
     def estimates(
-        self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions
+        self,
+        mix: Sound,
+        scan: Scan,
+        wanted: Sequence[str],
+        options: SeparationOptions,
+        store: Store | None = None,
     ) -> Iterator[FloatArray]:
         """Yield raw estimates, (len(wanted), channels, frames) float32, at the render's rate.
+
+        With a store, segments that are in it are not computed, and those that are not are kept there.
 
         Blocks are consecutive, gapless and as long in all as the render. Same render, model, options, device and
         versions give the same bits.
@@ -55,9 +63,14 @@ class FakeSeparator:
     members = ()
 
     def estimates(
-        self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions
+        self,
+        mix: Sound,
+        scan: Scan,
+        wanted: Sequence[str],
+        options: SeparationOptions,
+        store: Store | None = None,
     ) -> Iterator[FloatArray]:
-        """Yield the parts; see `Separator.estimates`."""
+        """Yield the parts; see `Separator.estimates`. Nothing is worth keeping."""
         for block in mix.blocks(65536):
             parts: dict[str, FloatArray] = {}
             rest = block
