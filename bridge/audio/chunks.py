@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.parsers import expat
 
@@ -77,7 +77,7 @@ class Chunks:
     """Sorted by position."""
     ixml: bytes = b""
     """A well-formed document as the file holds it; empty for none."""
-    tags: Tags = Tags()
+    tags: Tags = field(default_factory=Tags)
     """Read by `bridge.audio.tag_read`; what files other than WAV carry of all this."""
 
     def for_stem(self, label: str) -> Chunks:
