@@ -10,6 +10,7 @@ from bridge.domain.render import AudioFormat, Marker, Origin, Source
 from bridge.domain.session import BusPlan, FxPlan, ItemPlan, SendPlan, SessionPlan, TakePlan, TrackPlan
 from bridge.domain.stems import display_name
 from bridge.domain.tempo import TempoMap
+from bridge.session.routing import walk
 
 __all__ = ["plan_session"]
 
@@ -44,8 +45,9 @@ def plan_session(
 
     One track per delivered stem in mixing order, named for people and coloured like its bus, with the wet take first
     and the dry one behind it; faders and buses as the preset says; last, the original, muted and past all buses. Only
-    buses that a stem or a send reaches are made. `frames` maps the path of every planned file to its length in
-    frames. `common_gain_db` is the gain that every stem file (never the mix) was written with; items undo it.
+    buses that sound reaches are made. `frames` maps the path of every planned file to its length in
+    frames. `common_gain_db` is the gain that every stem file (never the mix) was written with; items undo it. Law, see
+    `walk`: every stem reaches the master over exactly one dry path. Raises DeliveryError for a preset that breaks it.
     """
     stems = sorted((file for file in plan.files if file.kind == "stem"), key=lambda file: _mixing_place(file.stem))
     used = _used_buses(preset, (file.stem for file in stems))
@@ -53,7 +55,7 @@ def plan_session(
     mix = plan.file("mix", "mix")
     if mix is not None:
         tracks.append(_original_track(mix, title, format.channels, frames))
-    return SessionPlan(
+    session = SessionPlan(
         drop_id=drop_id,
         title=title,
         sample_rate=format.sample_rate,
@@ -61,15 +63,31 @@ def plan_session(
         origin=origin,
         tracks=tuple(tracks),
         buses=tuple(
-            BusPlan(bus.name, bus.color, bus.gain_db, format.channels, tuple(FxPlan(name) for name in bus.reaper_fx))
+            BusPlan(
+                name=bus.name,
+                color=bus.color,
+                gain_db=bus.gain_db,
+                channels=format.channels,
+                fx=tuple(FxPlan(fx) for fx in bus.reaper_fx),
+                pan=bus.pan,
+                parent=bus.parent,
+                adopt=bus.adopt,
+            )
             for name, bus in preset.buses.items()
             if name in used
         ),
-        sends=tuple(SendPlan(send.source, send.target, send.level_db) for send in preset.sends if send.source in used),
+        sends=tuple(
+            SendPlan(send.source, send.target, send.level_db, send.pan, send.is_pre_fader)
+            for send in preset.sends
+            if send.source in used
+        ),
         markers=tuple(markers),
         tempo=tempo,
         source=source,
+        layout=preset.layout,
     )
+    walk(session)
+    return session
 
 
 def _stem_track(
@@ -97,6 +115,7 @@ def _stem_track(
         mute=wanted.mute,
         bus=wanted.bus,
         item=ItemPlan(tuple(takes), frames[str(file.path)], -common_gain_db),
+        fx=tuple(FxPlan(fx) for fx in wanted.reaper_fx),
     )
 
 
@@ -121,10 +140,12 @@ def _mixing_place(stem: str) -> int:
 
 
 def _used_buses(preset: Preset, stems: Iterable[str]) -> set[str]:
-    """Collect the buses that sound reaches: from stems, then along sends."""
+    """Collect the buses that sound reaches: from stems, then along sends and to the buses that buses feed."""
     used: set[str] = set()
     reached = {bus for stem in stems if (bus := preset.for_stem(stem).bus) is not None}
     while reached:
         used |= reached
-        reached = {send.target for send in preset.sends if send.source in used} - used
+        reached = {send.target for send in preset.sends if send.source in used}
+        reached |= {parent for name in used if (parent := preset.buses[name].parent) is not None}
+        reached -= used
     return used

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from bridge.domain.session import BusPlan, SessionPlan, TrackPlan
+from bridge.domain.render import Source
+from bridge.domain.session import BusPlan, FxPlan, SessionPlan, TrackPlan
+from bridge.domain.tempo import TempoChange
 from bridge.resources import shipped
+from bridge.session.layout import is_return, rows
 from bridge.session.lua import literal
 from bridge.units import db_to_gain, frames_to_seconds
 
@@ -51,13 +54,16 @@ def drop_data(manifest: Mapping[str, Any]) -> str:
 
 def _data(plan: SessionPlan) -> dict[str, object]:
     rate = plan.sample_rate
-    stems = [_track(plan, track) for track in plan.tracks if track.key.startswith("stem:")]
-    others = [_track(plan, track) for track in plan.tracks if not track.key.startswith("stem:")]
     return {
         "version": _VERSION,
         "title": _one_line(plan.title),
         "origin": {"seconds": plan.origin.seconds, "is_timecode": plan.origin.source == "bext"},
-        "tracks": [*stems, *(_bus(plan, bus) for bus in plan.buses), *others],
+        "layout": plan.layout,
+        "tempo": None if plan.tempo is None else [_tempo(change) for change in plan.tempo.changes],
+        "source": None if plan.source is None else _source(plan.source),
+        "tracks": [
+            _bus(plan, row.thing) if isinstance(row.thing, BusPlan) else _track(plan, row.thing) for row in rows(plan)
+        ],
         "markers": [
             {
                 "name": _one_line(marker.name),
@@ -84,12 +90,18 @@ def _track(plan: SessionPlan, track: TrackPlan) -> dict[str, object]:
             "volume": db_to_gain(track.item.gain_db),
             "takes": [{"file": take.file, "name": _one_line(take.name)} for take in track.item.takes],
         },
+        "fx": [_fx(one) for one in track.fx] or None,
     }
 
 
 def _bus(plan: SessionPlan, bus: BusPlan) -> dict[str, object]:
     sends = [
-        {"to": _identity(plan, f"bus:{send.target}"), "volume": db_to_gain(send.level_db)}
+        {
+            "to": _identity(plan, f"bus:{send.target}"),
+            "volume": db_to_gain(send.level_db),
+            "pan": send.pan,
+            "pre": send.is_pre_fader,
+        }
         for send in plan.sends
         if send.source == bus.name
     ]
@@ -99,11 +111,37 @@ def _bus(plan: SessionPlan, bus: BusPlan) -> dict[str, object]:
         "color": _rgb(bus.color),
         "channels": bus.channels,
         "volume": db_to_gain(bus.gain_db),
-        "pan": 0.0,
+        "pan": bus.pan,
         "mute": False,
-        "fx": [one.name for one in bus.fx] or None,
-        "is_return": bus.name not in {track.bus for track in plan.tracks},
+        "parent": None if bus.parent is None else _identity(plan, f"bus:{bus.parent}"),
+        "adopt": list(bus.adopt) or None,
+        "fx": [_fx(one) for one in bus.fx] or None,
+        "is_return": is_return(plan, bus),
         "sends": sends or None,
+    }
+
+
+def _fx(fx: FxPlan) -> dict[str, object]:
+    return {"name": fx.name, "preset": fx.preset_file or None, "parameters": dict(fx.parameters) or None}
+
+
+def _tempo(change: TempoChange) -> dict[str, object]:
+    """Write a change; its seconds count from the start of the render, as those of the markers."""
+    return {
+        "seconds": change.seconds,
+        "bpm": change.bpm,
+        "num": change.numerator,
+        "den": change.denominator,
+        "ramp": change.is_ramp,
+    }
+
+
+def _source(source: Source) -> dict[str, object]:
+    return {
+        "mode": source.mode,
+        "project": source.project,
+        "mute": list(source.mute_guids) or None,
+        "parent": source.parent_guid or None,
     }
 
 

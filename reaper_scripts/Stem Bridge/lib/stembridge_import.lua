@@ -286,7 +286,8 @@ local function silence_dry(spec, track, fx, name, notes)
 end
 
 local function add_fx(spec, track, notes)
-  for _, name in ipairs(spec.fx or {}) do
+  for _, wanted in ipairs(spec.fx or {}) do
+    local name = wanted.name
     local fx = r.TrackFX_AddByName(track, name, false, -1)
     if fx < 0 then
       table.insert(notes, ("%s: REAPER has no effect called %s."):format(spec.name, name))
