@@ -103,6 +103,7 @@ class StemFiles:
         self.frames = frames
         self.sample_rate = source.sample_rate
         self.channels = source.channels
+        self.channel_mask = source.channel_mask
         self.excursions = dict(excursions)
         self._levels = dict(levels)
         self._work = work

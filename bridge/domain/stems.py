@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    # Not at run time: the parent of the worker knows stems by name, and is spared the memory of numpy.
+    import numpy as np
+    import numpy.typing as npt
 
-__all__ = ["FloatArray", "StemBlock", "StemChoice", "complement_name", "display_name"]
+__all__ = ["FloatArray", "StemBlock", "StemChoice", "bus_key", "bus_of", "complement_name", "display_name"]
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray: TypeAlias = "npt.NDArray[np.float32]"
 """Sound: (channels, frames), float32, full scale +-1.0 but beyond is legal, C-contiguous."""
 
 
@@ -49,3 +52,16 @@ def complement_name(stem: str) -> str:
 def display_name(stem: str) -> str:
     """Write a stem's name for people: 'vocals' -> 'Vocals', 'drums-less' -> 'Drums-less'."""
     return stem[:1].upper() + stem[1:]
+
+
+_BUS = "bus:"
+
+
+def bus_key(name: str) -> str:
+    """Name a bus where stems and buses flow together. The reverse of `bus_of`."""
+    return _BUS + name
+
+
+def bus_of(key: str) -> str | None:
+    """Return the name of the bus behind a key; None for a stem. The reverse of `bus_key`."""
+    return key.removeprefix(_BUS) if key.startswith(_BUS) else None

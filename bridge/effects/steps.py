@@ -17,9 +17,10 @@ import numpy as np
 from bridge.domain.preset import Chain, Effect, MidSide, Parallel, Plugin
 from bridge.domain.stems import FloatArray
 from bridge.effects.builtin import SEE_SCHEMA, built_in
+from bridge.effects.channels import channel_sets
 from bridge.effects.own_dynamics import de_esser, ducker
 from bridge.effects.own_shapes import fade, following_delay, steep_filter, stereo_width
-from bridge.effects.place import BLOCK, Blocks, Place, Process, channel_sets
+from bridge.effects.place import BLOCK, Blocks, Place, Process
 from bridge.effects.tempo import Stretch, stretches
 from bridge.errors import EffectError, PresetError
 from bridge.presets.catalog import EFFECTS
@@ -39,7 +40,7 @@ def run_chain(chain: Chain, blocks: Blocks, place: Place) -> Blocks:
             case MidSide():
                 blocks = _mid_side(step, blocks, place)
             case Plugin():
-                raise PresetError(f"The plugin {step.path} cannot be used here.", hint=SEE_SCHEMA)
+                blocks = place.rack.run(step, blocks, place.stem, place.sample_rate)
     return blocks
 
 
@@ -87,9 +88,9 @@ def _effect(effect: Effect, blocks: Blocks, place: Place) -> Blocks:
 def _wet(effect: Effect, blocks: Blocks, place: Place) -> Blocks:
     parts = stretches(effect, place.tempo, place.sample_rate, place.limit_frames)
     if effect.name == "Ducker":
-        outputs = ducker(parts, blocks, place)
-    else:
-        outputs = (_held if EFFECTS[effect.name].streams else _whole)(_build(parts, place), blocks, place)
+        return _finite(effect, ducker(parts, blocks, place), place)
+    process = _build(parts, place)
+    outputs = (_held if EFFECTS[effect.name].streams else _whole)(process, blocks, place)
     return _finite(effect, outputs, place)
 
 
@@ -146,7 +147,9 @@ def _mid_side(step: MidSide, blocks: Blocks, place: Place) -> Blocks:
     half = np.float32(0.5)
 
     def mids(block: FloatArray) -> FloatArray:
-        return np.stack([block[rows].sum(axis=0) * (half if number in pairs else 1) for number, rows in enumerate(sets)])
+        return np.stack(
+            [block[rows].sum(axis=0) * (half if number in pairs else 1) for number, rows in enumerate(sets)]
+        )
 
     def sides(block: FloatArray) -> FloatArray:
         return np.stack([(block[sets[number].start] - block[sets[number].start + 1]) * half for number in pairs])

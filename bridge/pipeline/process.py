@@ -9,7 +9,7 @@ stems back from the FLOAT files of the pass before.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from bridge.domain.render import Render, merged
 from bridge.domain.stems import StemBlock, StemChoice, complement_name
 from bridge.domain.work import Identified
 from bridge.effects.graph import bind
-from bridge.errors import BridgeError, ReadError
+from bridge.errors import BridgeError, DeliveryError, ReadError
 from bridge.intake.midifile import midi_beside
 from bridge.intake.snapshot import Snapshot, take
 from bridge.midi.tempo import MOST_BYTES, ProjectMidi, read_midi
@@ -75,9 +75,12 @@ def process(
             mix = opened.enter_context(open_sound(snapshot.path, stage.work))
             render, scanned, chunks = _examine(job, snapshot, mix, watch)
             known = decide(_identify(job, render))
-            job = job if known is None else replace(job, stems_from=known)
             store = None if job.store is None else Store(job.store, watch.notice)
-            source = opened.enter_context(_source_of_stems(job, mix, scanned, separators, store, stage.work))
+
+            def source_of(job: Job) -> AbstractContextManager[_Source]:
+                return _source_of_stems(job, mix, scanned, separators, store, stage.work)
+
+            job, source = _open_source(opened, job, known, source_of, watch)
             graph = bind(
                 job.preset, source.choice.delivered, sample_rate=mix.format.sample_rate, channels=mix.format.channels
             )
@@ -149,7 +152,7 @@ def _source_of_stems(
             "separate",
             choose_stems(model.stems, job.separation),
             lambda: separate(separators(job), mix, scanned, job.separation, store),
-            lambda: model_record(job, model, separators(job), store),
+            lambda: model_record(job, scanned.audio_key, model, separators(job), store),
         )
         return
     with open_reused(job.stems_from, work) as reused:
@@ -160,6 +163,23 @@ def _source_of_stems(
                 path=job.render,
             )
         yield _Source("copy", reused.choice, reused.blocks, lambda: reused.manifest.model)
+
+
+def _open_source(
+    opened: ExitStack,
+    job: Job,
+    known: Path | None,
+    source_of: Callable[[Job], AbstractContextManager[_Source]],
+    watch: Watch,
+) -> tuple[Job, _Source]:
+    """Take the stems of the drop that is known to hold them; where they are not what they were, separate."""
+    if known is not None:
+        reusing = replace(job, stems_from=known)
+        try:
+            return reusing, opened.enter_context(source_of(reusing))
+        except DeliveryError as error:
+            watch.notice(f"{error.message} So the render is separated again.")
+    return job, opened.enter_context(source_of(job))
 
 
 def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Render, Scan, Chunks]:

@@ -10,9 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bridge.domain.stems import complement_name
 from bridge.presets.fields import Field, choice, flag, number
 
-__all__ = ["EFFECTS", "LINK", "REFUSED", "STEP_FIELDS", "EffectSpec"]
+__all__ = ["EFFECTS", "LINK", "REFUSED", "SOURCES", "STEMS", "STEP_FIELDS", "EffectSpec"]
+
+SOURCES = ("drums", "bass", "other", "vocals", "guitar", "piano")
+STEMS = (*SOURCES, *(complement_name(source) for source in SOURCES), "residual")
+"""Names a stem can have; a preset may name any of them, and '*'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,16 @@ class EffectSpec:
     """Parameter, in seconds, for which the effect may stay silent before it sounds again."""
     own: bool = False
     """Ours; Pedalboard has no class of this name."""
+    added: tuple[str, ...] = ()
+    """Parameters that are ours, on a class of Pedalboard's."""
 
 
 def _hz(description: str, *, default: float, required: bool = True) -> Field:
     return number(10, 20000, "Hz", description, default=default, required=required, below_nyquist=True)
 
 
-def _ms(low: float, high: float, description: str, default: float) -> Field:
-    return number(low, high, "ms", description, default=default)
+def _ms(low: float, high: float, description: str, default: float, *, notes: bool = False) -> Field:
+    return number(low, high, "ms", description, default=default, notes=notes)
 
 
 def _amount(description: str, default: float, low: float = 0.0, high: float = 1.0) -> Field:
@@ -58,6 +65,15 @@ STEP_FIELDS: Mapping[str, Field] = {
     "wet": number(0, 1, "", "Share of the effect; the rest is the step's input, aligned to the sample.", default=1.0),
 }
 """What any effect may be given beside its own parameters."""
+
+SLOPE = number(
+    6,
+    48,
+    "dB",
+    "Per octave: 6 is Pedalboard's own filter; 12, 24 and 48 are Butterworth filters, flat up to the cutoff.",
+    default=6.0,
+    only=(6, 12, 24, 48),
+)
 
 _RESAMPLERS = ("ZeroOrderHold", "Linear", "CatmullRom", "Lagrange", "WindowedSinc")
 _SINCS = tuple(f"WindowedSinc{size}" for size in (256, 128, 64, 32, 16, 8))
@@ -87,7 +103,7 @@ EFFECTS: Mapping[str, EffectSpec] = {
     "Chorus": EffectSpec(
         "Slowly wavering copies; with a short centre delay, a flanger.",
         {
-            "rate_hz": number(0.01, 20, "Hz", "Speed of the wavering.", default=1.0),
+            "rate_hz": number(0.01, 20, "Hz", "Speed of the wavering.", default=1.0, notes=True),
             "depth": _amount("Depth of the wavering.", 0.25),
             "centre_delay_ms": _ms(1, 100, "Delay around which it wavers.", 7),
             "feedback": _amount("Share fed back.", 0.0, -0.95, 0.95),
@@ -105,15 +121,29 @@ EFFECTS: Mapping[str, EffectSpec] = {
             "threshold_db": number(-60, 0, "dBFS", "Where it begins.", default=0, required=True),
             "ratio": number(1, 30, ":1", "How much less comes out than goes in.", default=1, required=True),
             "attack_ms": _ms(0.1, 500, "Time to turn down.", 1),
-            "release_ms": _ms(1, 5000, "Time to let go.", 100),
+            "release_ms": _ms(1, 5000, "Time to let go.", 100, notes=True),
             "link": LINK,
         },
         level_dependent=True,
+        added=("link",),
+    ),
+    "DeEsser": EffectSpec(
+        "Turns down the treble, all channels alike, where it is sharper than the threshold; else not one bit changes.",
+        {
+            "frequency_hz": number(2000, 12000, "Hz", "Treble begins here.", default=6000.0, below_nyquist=True),
+            "threshold_db": number(-60, 0, "dBFS", "Treble above this is sharp.", default=-30.0, required=True),
+            "ratio": number(1, 30, ":1", "How much less comes out than goes in.", default=4.0),
+            "range_db": _db(0, 24, "Never turn down by more than this.", 12.0, required=False),
+            "attack_ms": _ms(0.1, 100, "Time to turn down.", 1.0),
+            "release_ms": _ms(1, 1000, "Time to let go.", 60.0),
+        },
+        level_dependent=True,
+        own=True,
     ),
     "Delay": EffectSpec(
         "Echoes.",
         {
-            "delay_seconds": number(0.001, 30, "s", "Time between echoes.", default=0.5, required=True),
+            "delay_seconds": number(0.001, 30, "s", "Time between echoes.", default=0.5, required=True, notes=True),
             "feedback": _amount("Share of each echo that comes again.", 0.0, high=0.98),
             "mix": _amount("Share of the echoes.", 0.5),
         },
@@ -123,6 +153,28 @@ EFFECTS: Mapping[str, EffectSpec] = {
         "Soft saturation tanh(x * drive), without make-down: follow it with a Gain.",
         {"drive_db": _db(-24, 60, "Gain into the curve.", 25)},
         level_dependent=True,
+    ),
+    "Ducker": EffectSpec(
+        "Steps back while another stem sounds. It hears that stem as it is printed, at this stem's reference loudness.",
+        {
+            "under": choice(STEMS, "The stem that is made room for.", required=True),
+            "threshold_db": number(-60, 0, "dBFS", "How loud the other stem has to be.", default=-30.0),
+            "depth_db": _db(0, 40, "Never step back by more than this.", 6.0, required=False),
+            "ratio": number(1, 30, ":1", "How quickly depth is reached above the threshold.", default=4.0),
+            "attack_ms": _ms(0.1, 500, "Time to step back.", 20.0),
+            "release_ms": _ms(1, 5000, "Time to come again.", 250.0, notes=True),
+        },
+        level_dependent=True,
+        own=True,
+    ),
+    "Fade": EffectSpec(
+        "Fades in at the start of the render and out at its end; what rings on after the end is silenced.",
+        {
+            "in_seconds": number(0, 600, "s", "Length of the fade-in.", default=0.0),
+            "out_seconds": number(0, 600, "s", "Length of the fade-out; 0 = none.", default=0.0),
+            "shape": choice(("cosine", "linear", "sine"), "S-curve, straight line, or equal power.", default="cosine"),
+        },
+        own=True,
     ),
     "GSMFullRateCompressor": EffectSpec(
         "An old mobile phone: 8 kHz and the GSM codec, each channel by itself.",
@@ -134,8 +186,9 @@ EFFECTS: Mapping[str, EffectSpec] = {
     "Gain": EffectSpec("Plain gain.", {"gain_db": _db(-80, 24, "Gain.", 1)}),
     "HighShelfFilter": EffectSpec("Raises or lowers everything above a frequency.", _SHELF),
     "HighpassFilter": EffectSpec(
-        "Removes what lies below, 6 dB per octave (two in a row make 12).",
-        {"cutoff_frequency_hz": _hz("3 dB down here.", default=50)},
+        "Removes what lies below; steeper with slope_db.",
+        {"cutoff_frequency_hz": _hz("3 dB down here.", default=50), "slope_db": SLOPE},
+        added=("slope_db",),
     ),
     "Invert": EffectSpec("Flips the polarity."),
     "LadderFilter": EffectSpec(
@@ -163,8 +216,9 @@ EFFECTS: Mapping[str, EffectSpec] = {
     ),
     "LowShelfFilter": EffectSpec("Raises or lowers everything below a frequency.", _SHELF),
     "LowpassFilter": EffectSpec(
-        "Removes what lies above, 6 dB per octave (two in a row make 12).",
-        {"cutoff_frequency_hz": _hz("3 dB down here.", default=50)},
+        "Removes what lies above; steeper with slope_db.",
+        {"cutoff_frequency_hz": _hz("3 dB down here.", default=50), "slope_db": SLOPE},
+        added=("slope_db",),
     ),
     "MP3Compressor": EffectSpec(
         "The sound of an MP3.",
@@ -179,10 +233,11 @@ EFFECTS: Mapping[str, EffectSpec] = {
             "threshold_db": number(-100, 0, "dBFS", "Where it closes.", default=-100, required=True),
             "ratio": number(1, 50, ":1", "How far it closes.", default=10),
             "attack_ms": _ms(0.1, 200, "Time to open.", 1),
-            "release_ms": _ms(1, 5000, "Time to close.", 100),
+            "release_ms": _ms(1, 5000, "Time to close.", 100, notes=True),
             "link": LINK,
         },
         level_dependent=True,
+        added=("link",),
     ),
     "PeakFilter": EffectSpec(
         "Bell equaliser.",
@@ -195,7 +250,7 @@ EFFECTS: Mapping[str, EffectSpec] = {
     "Phaser": EffectSpec(
         "Sweeping notches.",
         {
-            "rate_hz": number(0.01, 20, "Hz", "Speed of the sweep.", default=1.0),
+            "rate_hz": number(0.01, 20, "Hz", "Speed of the sweep.", default=1.0, notes=True),
             "depth": _amount("Width of the sweep.", 0.5),
             "centre_frequency_hz": _hz("Middle of the sweep.", default=1300, required=False),
             "feedback": _amount("Share fed back.", 0.0, -0.95, 0.95),

@@ -14,7 +14,8 @@ __all__ = ["Field", "Value", "check", "choice", "entries", "flag", "number", "re
 
 Value = bool | float | str
 
-NOTE_VALUE = re.compile(r"1/\d+[dt]?")
+NOTE_VALUE = r"([1-9]\d?)/(1|2|4|8|16|32|64)([dt]?)"
+"""Regular expression of a note value: '1/8', dotted '1/8d', triplet '1/4t'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class Field:
     """The words a choice may be; for a number, words it may be instead."""
     pattern: str = ""
     """Regular expression a text has to match whole."""
+    only: tuple[float, ...] = ()
+    """The only numbers it may be; empty = all in the range."""
+    notes: bool = False
+    """A time that may be a note value instead, resolved from the tempo; as a rate, one turn lasts that long."""
 
 
 def number(
@@ -47,9 +52,11 @@ def number(
     required: bool = False,
     below_nyquist: bool = False,
     words: tuple[str, ...] = (),
+    only: tuple[float, ...] = (),
+    notes: bool = False,
 ) -> Field:
-    """Make a number within low..high, or one of `words`."""
-    return Field("number", description, default, required, low, high, unit, below_nyquist, words)
+    """Make a number within low..high (one of `only`, where it is given), or one of `words`, or a note value."""
+    return Field("number", description, default, required, low, high, unit, below_nyquist, words, "", only, notes)
 
 
 def flag(description: str, *, default: bool = False) -> Field:
@@ -102,9 +109,11 @@ def check(node: Node, field: Field, key: str) -> Value:
     if field.kind == "flag" and isinstance(value, bool):
         return value
     if field.kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
-        if field.low <= value <= field.high:
+        if field.low <= value <= field.high and (not field.only or value in field.only):
             return float(value)
         raise node.fail(f"'{key}' is {value:g}, out of range", f"give {_wanted(field)}")
+    if field.notes and isinstance(value, str) and re.fullmatch(NOTE_VALUE, value):
+        return value
     if isinstance(value, str):
         if value in field.choices:
             return value
@@ -122,12 +131,16 @@ def _wanted(field: Field) -> str:
     if field.kind == "text":
         return "a text"
     span = f"a number from {field.low:g} to {field.high:g} {field.unit}".rstrip()
+    if field.only:
+        span = f"{', '.join(f'{one:g}' for one in field.only)} {field.unit}".rstrip()
+    if field.notes:
+        words = "a note value such as 1/8, 1/8d or 1/4t"
     return f"{words} or {span}" if words else span
 
 
 def _hint(node: Node, field: Field) -> str:
-    if field.kind == "number" and isinstance(node.value, str) and NOTE_VALUE.fullmatch(node.value):
-        return "note values need a tempo, which presets do not have yet; give the time in seconds"
+    if field.kind == "number" and isinstance(node.value, str) and re.fullmatch(NOTE_VALUE, node.value):
+        return "note values stand for times of effects only; give a number"
     if field.kind == "text" and isinstance(node.value, bool | int | float):
         return "put it in quotes to make it a text"
     if node.value is None:

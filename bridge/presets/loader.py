@@ -9,21 +9,16 @@ from pathlib import Path
 from typing import cast
 
 from bridge import strict_yaml
-from bridge.domain.preset import Bus, Chain, Effect, OutputOptions, Parallel, Preset, Send, StemPreset
-from bridge.domain.stems import complement_name
+from bridge.domain.preset import Bus, Chain, Effect, MidSide, OutputOptions, Parallel, Preset, Send, StemPreset, Step
 from bridge.errors import PresetError
-from bridge.presets.catalog import EFFECTS, REFUSED, STEP_FIELDS
+from bridge.presets.catalog import EFFECTS, REFUSED, SOURCES, STEMS, STEP_FIELDS
 from bridge.presets.fields import Field, Value, check, choice, entries, flag, number, read, string
 from bridge.strict_yaml import Node
 from bridge.words import did_you_mean
 
-__all__ = ["BUS_FIELDS", "OUTPUT_FIELDS", "PRESET_FIELDS", "SEND_FIELDS", "STEMS", "STEM_FIELDS", "load", "parse"]
+__all__ = ["BUS_FIELDS", "OUTPUT_FIELDS", "PRESET_FIELDS", "SEND_FIELDS", "STEM_FIELDS", "load", "parse"]
 
-_SOURCES = ("drums", "bass", "other", "vocals", "guitar", "piano")
 MOST_EFFECTS = 100
-
-STEMS = (*_SOURCES, *(complement_name(source) for source in _SOURCES), "residual")
-"""Names a stem can have; a preset may name any of them, and '*'."""
 
 _WORD = r"[^\x00-\x1f\x7f]{1,100}"
 _FX = string(_WORD, "Name of an effect in REAPER, such as ReaComp.")
@@ -113,7 +108,7 @@ def _stems(node: Node | None, buses: Mapping[str, Bus]) -> dict[str, StemPreset]
     stems: dict[str, StemPreset] = {}
     for name, child in entries(node, "stems").items() if node else ():
         if name != "*" and name not in STEMS:
-            hint = did_you_mean(name, STEMS) or f'stems are {", ".join(_SOURCES)}, or "*" for every other'
+            hint = did_you_mean(name, STEMS) or f'stems are {", ".join(SOURCES)}, or "*" for every other'
             raise child.fail(f"there is no stem '{name[:60]}'", hint)
         stems[name] = _stem(child, name, buses)
     return stems
@@ -146,10 +141,27 @@ def _chain(node: Node, what: str) -> Chain:
 
 
 def _count(chain: Chain) -> int:
-    return sum(sum(map(_count, step.branches)) if isinstance(step, Parallel) else 1 for step in chain)
+    count = 0
+    for step in chain:
+        match step:
+            case Parallel():
+                count += sum(map(_count, step.branches))
+            case MidSide():
+                count += _count(step.mid) + _count(step.side)
+            case _:
+                count += 1
+    return count
 
 
-def _step(node: Node) -> Effect | Parallel:
+def _mid_side(node: Node) -> MidSide:
+    read(node, {}, "mid_side", inner=("mid", "side"))
+    parts = entries(node, "mid_side")
+    if not parts:
+        raise node.fail("'mid_side' has neither 'mid' nor 'side'", "write 'mid_side: {mid: [...], side: [...]}'")
+    return MidSide(**{name: _chain(part, name) for name, part in parts.items()})
+
+
+def _step(node: Node) -> Step:
     if isinstance(node.value, str):
         raise node.fail(f"the step '{node.value[:40]}' has no ':'", f"write '- {node.value[:40]}: {{}}'")
     step = entries(node, "a step")
@@ -164,10 +176,12 @@ def _step(node: Node) -> Effect | Parallel:
         if not branches:
             raise inner.fail("'parallel' has no branch", "give it a list of lists of steps; [] is the dry path")
         return Parallel(branches)
+    if name == "mid_side":
+        return _mid_side(inner)
     if name not in EFFECTS:
         if name in REFUSED:
             raise inner.fail(f"{name} cannot be used: {REFUSED[name]}", "take another effect")
-        hint = did_you_mean(name, [*EFFECTS, "parallel"]) or f"effects are {', '.join(EFFECTS)}"
+        hint = did_you_mean(name, [*EFFECTS, "parallel", "mid_side"]) or f"effects are {', '.join(EFFECTS)}"
         raise inner.fail(f"there is no effect '{name[:60]}'", hint)
     values = read(inner, {**EFFECTS[name].parameters, **STEP_FIELDS}, name)
     bypass, wet = bool(values.pop("bypass", False)), float(values.pop("wet", 1.0))

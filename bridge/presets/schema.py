@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.presets.catalog import EFFECTS, STEP_FIELDS, EffectSpec
-from bridge.presets.fields import Field
-from bridge.presets.loader import BUS_FIELDS, OUTPUT_FIELDS, PRESET_FIELDS, SEND_FIELDS, STEM_FIELDS, STEMS
+from bridge.presets.catalog import EFFECTS, STEMS, STEP_FIELDS, EffectSpec
+from bridge.presets.fields import NOTE_VALUE, Field
+from bridge.presets.loader import BUS_FIELDS, OUTPUT_FIELDS, PRESET_FIELDS, SEND_FIELDS, STEM_FIELDS
 
 __all__ = ["schema"]
 
@@ -34,6 +34,13 @@ def schema() -> Json:
         "type": "array",
         "minItems": 1,
         "items": {"$ref": "#/$defs/chain"},
+    }
+    steps["mid_side"] = {
+        "description": "One chain on half the sum of left and right, one on half their difference.",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {"mid": {"$ref": "#/$defs/chain"}, "side": {"$ref": "#/$defs/chain"}},
     }
     step = {
         "type": "object",
@@ -79,4 +86,9 @@ def _value(field: Field) -> Json:
     if field.kind == "text":
         return said | {"type": "string"}
     span: Json = {"type": "number", "minimum": field.low, "maximum": field.high}
-    return said | ({"anyOf": [{"enum": list(field.choices)}, span]} if field.choices else span)
+    if field.only:
+        span = {"enum": list(field.only)}
+    words: list[Json] = [{"enum": list(field.choices)}] if field.choices else []
+    if field.notes:
+        words.append({"type": "string", "pattern": f"^{NOTE_VALUE}$"})
+    return said | ({"anyOf": [*words, span]} if words else span)

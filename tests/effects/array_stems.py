@@ -22,6 +22,7 @@ class ArrayStems:
         self.stems = stems
         self.sample_rate = sample_rate
         self.channels, self.frames = next(iter(stems.values())).shape
+        self.channel_mask = 0
         self.read_frames = 0
         for sound in stems.values():
             sound.flags.writeable = False
@@ -45,14 +46,15 @@ def collect(graph: Graph, dry: ArrayStems) -> dict[str, FloatArray]:
     """Run the graph and join its blocks, checking that they are consecutive, of one size, and of one shape."""
     blocks = list(graph.run(dry))
     position = 0
+    wanted = {*graph.printed, *graph.buses}
     for number, block in enumerate(blocks):
         assert block.start == position
-        assert block.stems.keys() == graph.printed
+        assert block.stems.keys() == wanted
         assert all(sound.shape == (dry.channels, block.frames) for sound in block.stems.values())
         assert all(sound.dtype == np.float32 and sound.flags.c_contiguous for sound in block.stems.values())
         assert block.frames == blocks[0].frames or number == len(blocks) - 1
         position += block.frames
-    return {stem: np.concatenate([block.stems[stem] for block in blocks], axis=1) for stem in graph.printed}
+    return {stem: np.concatenate([block.stems[stem] for block in blocks], axis=1) for stem in wanted}
 
 
 def process(chain: Chain, sound: FloatArray, sample_rate: int = 44100, tail: float | str = "auto") -> FloatArray:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bridge.domain.preset import Effect
 from bridge.domain.stems import FloatArray
-from bridge.presets.catalog import EFFECTS, LINK, REFUSED, EffectSpec
+from bridge.presets.catalog import EFFECTS, REFUSED, EffectSpec
 from bridge.presets.fields import Field
 from tests.effects.array_stems import process
 
@@ -39,6 +39,8 @@ def given_values(spec: EffectSpec) -> dict[str, Any]:
     """Values that change the sound: a third into the range, where there is one."""
     values: dict[str, Any] = {}
     for name, field in spec.parameters.items():
+        if name in spec.added:
+            continue
         if field.kind == "number":
             values[name] = float(np.float32(field.low + (field.high - field.low) * 0.3))
         elif field.kind == "choice":
@@ -67,7 +69,8 @@ def test_every_effect_of_pedalboard_is_in_the_catalog_or_refused_with_a_reason()
 def test_parameters_and_defaults_are_those_of_pedalboard(name: str) -> None:
     signature = getattr(pedalboard, name).__init__.__doc__.split("\n")[0]
     told = dict(re.findall(r"(\w+): [\w.]+ = (<[^>]*>|[^,)]+)", signature))
-    fields = {key: field for key, field in BUILT_IN[name].parameters.items() if field is not LINK}
+    added = BUILT_IN[name].added
+    fields = {key: field for key, field in BUILT_IN[name].parameters.items() if key not in added}
     assert list(told) == list(fields)
     for key, field in fields.items():
         default = told[key].removeprefix("<Mode.").removeprefix("<Quality.").split(":")[0]
@@ -79,10 +82,11 @@ def test_parameters_and_defaults_are_those_of_pedalboard(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_both_ends_of_every_range_are_taken_by_pedalboard(name: str) -> None:
-    defaults = {k: f.default for k, f in BUILT_IN[name].parameters.items() if f is not LINK}
+    added = BUILT_IN[name].added
+    defaults = {k: f.default for k, f in BUILT_IN[name].parameters.items() if k not in added}
     for key, field in BUILT_IN[name].parameters.items():
         ends = {"number": (field.low, field.high), "choice": field.choices, "flag": (True, False)}[field.kind]
-        for value in ends if field is not LINK else ():
+        for value in ends if key not in added else ():
             pedalboard_effect(name, defaults | {key: value})
 
 
@@ -102,13 +106,15 @@ def drawn(field: Field) -> st.SearchStrategy[object]:
         return st.booleans()
     if field.kind == "choice":
         return st.sampled_from(field.choices)
+    if field.only:
+        return st.sampled_from(field.only)
     return st.sampled_from([field.low, field.high]) | st.floats(field.low, field.high)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_within_its_ranges_every_effect_gives_sound(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(sorted(EFFECTS)))
+    name = data.draw(st.sampled_from(sorted(set(EFFECTS) - {"Ducker"})))
     spec = EFFECTS[name]
     rate = data.draw(st.sampled_from([rate for rate in (8000, 44100, 48000) if rate in (spec.sample_rates or (rate,))]))
     values = {key: data.draw(drawn(field)) for key, field in spec.parameters.items()}

@@ -9,8 +9,8 @@ import pytest
 
 from bridge.domain.preset import Chain, Effect, Parallel, Preset, StemPreset
 from bridge.domain.stems import FloatArray
+from bridge.effects import flow, steps
 from bridge.effects import graph as graph_module
-from bridge.effects import steps
 from bridge.effects.graph import bind
 from bridge.errors import EffectError, PresetError
 from tests.effects.array_stems import ArrayStems, collect, levels, process
@@ -114,6 +114,7 @@ def test_the_same_preset_gives_the_same_bits_twice_and_at_any_block_size(monkeyp
     for block in (8192, 81920):
         monkeypatch.setattr(steps, "BLOCK", block)
         monkeypatch.setattr(graph_module, "BLOCK", block)
+        monkeypatch.setattr(flow, "BLOCK", block)
         np.testing.assert_array_equal(collect(graph, dry)["vocals"], first)
 
 

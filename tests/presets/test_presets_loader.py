@@ -109,7 +109,12 @@ def step(text: str) -> str:
         (step("Invert"), 5, "no ':'", "- Invert: {}"),
         (step("Invert: {x: 1}"), 5, "no 'x'", "wet"),
         (step("LadderFilter: {mode: LPF6, cutoff_hz: 100}"), 5, "'mode'", "LPF"),
-        (step("Delay: {delay_seconds: 1/8d}"), 5, "'1/8d'", "seconds"),
+        (step("Delay: {delay_seconds: 1/7}"), 5, "'1/7'", "Time between echoes"),
+        (step("Delay: {delay_seconds: 1/4, mix: 1/8}"), 5, "'1/8'", "number"),
+        (step("HighpassFilter: {cutoff_frequency_hz: 90, slope_db: 18}"), 5, "18, out of range", "6, 12, 24, 48 dB"),
+        (step("Ducker: {under: vokals}"), 5, "'under'", "'vocals'"),
+        (step("mid_side: {}"), 5, "neither", "mid"),
+        (step("mid_side: {middle: []}"), 5, "no 'middle'", "mid"),
         (step("plugin: {path: x.vst3}"), 5, "third-party plugins are not part", ""),
         (step("parallel: []"), 5, "no branch", "[]"),
         (step("parallel: [Gain: {gain_db: 1}]"), 5, "must be a list", ""),
@@ -143,11 +148,16 @@ NUMBERS = [(e, p) for e, spec in EFFECTS.items() for p, field in spec.parameters
 @pytest.mark.parametrize(("effect", "parameter"), NUMBERS)
 def test_every_number_of_the_catalog_is_held_to_its_range(effect: str, parameter: str) -> None:
     fields = EFFECTS[effect].parameters
-    given = {name: field.default for name, field in fields.items() if field.required}
+    given = {
+        name: (field.choices[0] if field.kind == "choice" else field.default)
+        for name, field in fields.items()
+        if field.required
+    }
     for value, good in [
         (fields[parameter].low, True),
         (fields[parameter].high, True),
         (fields[parameter].high + 1, False),
+        (fields[parameter].low - 0.5, False),
     ]:
         listed = ", ".join(f"{key}: {val}" for key, val in (given | {parameter: value}).items())
         text = step(f"{effect}: {{{listed}}}")

@@ -89,6 +89,8 @@ def valid(value: object, rule: dict[str, Any], whole: dict[str, Any]) -> bool:
                 good = not isinstance(value, int | float) or value >= want
             case "maximum":
                 good = not isinstance(value, int | float) or value <= want
+            case "pattern":
+                good = not isinstance(value, str) or re.search(want, value) is not None
             case "required":
                 good = not isinstance(value, dict) or set(want) <= set(value)
             case "properties":
