@@ -82,7 +82,11 @@ def process(
 
             job, source = _open_source(opened, job, known, source_of, watch)
             graph = bind(
-                job.preset, source.choice.delivered, sample_rate=mix.format.sample_rate, channels=mix.format.channels
+                job.preset,
+                source.choice.delivered,
+                sample_rate=mix.format.sample_rate,
+                channels=mix.format.channels,
+                tempo=render.tempo,
             )
             plan = plan_drop(
                 name=job.name,
@@ -98,7 +102,7 @@ def process(
                 store.leave_bytes = recording.bytes_needed()
 
             dry = opened.enter_context(recording.dry(source.blocks(), source.stage))
-            wet = opened.enter_context(recording.wet(graph.run(dry)))
+            wet = opened.enter_context(recording.wet(graph.run(dry, watch.notice)))
             gain_db = recording.encode(dry, wet, remainder=_remainder(job))
             null_db = recording.prove_the_sum(dry, gain_db, promised=job.stems_from is None)
         outcome = Outcome(render, source.model(), plan, dry, wet, gain_db, null_db)
