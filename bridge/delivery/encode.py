@@ -55,7 +55,7 @@ def encode_files(
     """
     new = partial(_writer, plan, folder, mix.format, chunks)
     dry_files = {stem: plan.file(stem, "dry" if stem in wet.paths else "stem") for stem in dry.paths}
-    wet_files = {stem: plan.file(stem, "stem") for stem in wet.paths}
+    wet_files = {stem: plan.file(stem, "stem") or plan.file(stem, "bus") for stem in wet.paths}
     with ExitStack() as opened:
         dry_writers = {stem: opened.enter_context(new(file, dry.frames)) for stem, file in dry_files.items() if file}
         wet_writers = {stem: opened.enter_context(new(file, wet.frames)) for stem, file in wet_files.items() if file}

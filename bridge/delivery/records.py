@@ -33,7 +33,7 @@ __all__ = [
     "Versions",
 ]
 
-_FOLDERS = {"stem": "stems", "dry": "dry", "mix": "mix"}
+_FOLDERS = {"stem": "stems", "dry": "dry", "mix": "mix", "bus": "buses"}
 
 
 def _as_text(value: object) -> object:
@@ -209,6 +209,8 @@ class ModelRecord(Record):
     shifts: Count
     residual: Residual
     batch: Annotated[int, Field(ge=1)]
+    separation_key: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """Names the dry stems by all that changes them; empty in drops of versions that did not write it."""
     segments: SegmentsRecord | None = None
     """None where there was no store to ask."""
 
@@ -252,7 +254,7 @@ class FileRecord(Record):
     """One audio file of the drop."""
 
     stem: Text
-    kind: Literal["stem", "dry", "mix"]
+    kind: Literal["stem", "dry", "mix", "bus"]
     path: Annotated[str, AfterValidator(_inside)]
     """Relative to the drop, forward slashes."""
     bytes: Count

@@ -20,8 +20,8 @@ class PlannedFile:
     """One audio file of a drop."""
 
     stem: str
-    """Stem name; 'mix' for the archived original."""
-    kind: Literal["stem", "dry", "mix"]
+    """Stem name; 'mix' for the archived original; a printed bus has its `bus_key`."""
+    kind: Literal["stem", "dry", "mix", "bus"]
     """`stem` = what the user asked for (wet where a chain printed), `dry` = the untouched stem beside a wet one."""
     path: PurePosixPath
     """Relative to the drop folder, forward slashes."""
@@ -37,7 +37,7 @@ class DropPlan:
     subtype: Literal["FLOAT", "PCM_24", "PCM_16"]
     container: Literal["WAV", "FLAC", "AIFF"]
 
-    def file(self, stem: str, kind: Literal["stem", "dry", "mix"]) -> PlannedFile | None:
+    def file(self, stem: str, kind: Literal["stem", "dry", "mix", "bus"]) -> PlannedFile | None:
         """Find one file, or None when it is not part of this drop."""
         return next((one for one in self.files if one.stem == stem and one.kind == kind), None)
 
@@ -59,3 +59,5 @@ class Drop:
     folder: Path
     import_script: Path
     manifest: Path
+    doubt: str = ""
+    """What a person should know of it, one sentence: it is there, but its disk did not confirm that it stays."""

@@ -30,8 +30,9 @@ from bridge.delivery.stage import Stage
 from bridge.delivery.stemfiles import StemFiles
 from bridge.disk import disk_errors
 from bridge.domain.drop import IMPORT_SCRIPT, DropPlan, PlannedFile
-from bridge.domain.job import Job, drop_key
+from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.render import Levels, Render
+from bridge.domain.stems import bus_of
 from bridge.models.registry import Model
 from bridge.pipeline.progress import Watch
 from bridge.separation.separator import Separator
@@ -59,7 +60,9 @@ class Outcome:
     null_db: float | None
 
 
-def model_record(job: Job, model: Model, separator: Separator, store: Store | None = None) -> ModelRecord:
+def model_record(
+    job: Job, audio_key: str, model: Model, separator: Separator, store: Store | None = None
+) -> ModelRecord:
     """Record which network separated, and how."""
     options = job.separation
     return ModelRecord(
@@ -71,6 +74,7 @@ def model_record(job: Job, model: Model, separator: Separator, store: Store | No
         shifts=options.shifts,
         residual=options.residual,
         batch=options.batch,
+        separation_key=separation_key(job, audio_key, [sha256 for _, sha256 in separator.members]),
         segments=None if store is None else SegmentsRecord(computed=store.computed, stored=store.found),
     )
 
@@ -118,7 +122,11 @@ def _manifest(job: Job, outcome: Outcome, stage: Stage, watch: Watch, drop_id: s
         source=None if render.source is None else SourceRecord.of(render.source),
         tags=dict(job.tags),
         model=outcome.model,
-        preset=PresetRecord(name=job.preset.name, sha256=job.preset.sha256, printed=tuple(outcome.wet.paths)),
+        preset=PresetRecord(
+            name=job.preset.name,
+            sha256=job.preset.sha256,
+            printed=tuple(stem for stem in outcome.wet.paths if bus_of(stem) is None),
+        ),
         output=OutputRecord(format=job.output.format, subtype=plan.subtype, common_gain_db=outcome.gain_db),
         files=tuple(_record(file, outcome, stage.folder) for file in plan.files),
         null_depth_db=drop_json.null_depth(outcome.null_db),
@@ -148,14 +156,18 @@ def _record(file: PlannedFile, outcome: Outcome, folder: Path) -> FileRecord:
 def _frames(file: PlannedFile, outcome: Outcome) -> int:
     if file.kind == "mix":
         return outcome.render.format.frames
-    return (outcome.wet if file.kind == "stem" and file.stem in outcome.wet.paths else outcome.dry).frames
+    return _made(file, outcome).frames
+
+
+def _made(file: PlannedFile, outcome: Outcome) -> StemFiles:
+    """Return the recording that holds a stem or a bus."""
+    return outcome.wet if file.kind in ("stem", "bus") and file.stem in outcome.wet.paths else outcome.dry
 
 
 def _levels(file: PlannedFile, outcome: Outcome) -> Levels:
     if file.kind == "mix":
         return outcome.render.levels
-    stems = outcome.wet if file.kind == "stem" and file.stem in outcome.wet.paths else outcome.dry
-    made, gain_db = stems.levels(file.stem), outcome.gain_db
+    made, gain_db = _made(file, outcome).levels(file.stem), outcome.gain_db
     return Levels(made.peak * db_to_gain(gain_db), made.rms_db + gain_db, made.lufs + gain_db)
 
 

@@ -95,8 +95,9 @@ def process(
                 output=job.output,
                 source=mix.format,
                 outbox=job.outbox,
+                buses=graph.buses,
             )
-            recording = Recording(plan, source.choice, graph.printed, stage, mix, chunks, watch)
+            recording = Recording(plan, source.choice, graph.printed, stage, mix, chunks, watch, buses=graph.buses)
             stage.require_space(recording.bytes_needed())
             if store is not None:
                 store.leave_bytes = recording.bytes_needed()

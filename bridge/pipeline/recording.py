@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from bridge.audio.chunks import Chunks
 from bridge.audio.read import Sound
 from bridge.delivery.check import null_depth_db
 from bridge.delivery.encode import encode_files
+from bridge.delivery.names import safe_name
 from bridge.delivery.stage import Stage
 from bridge.delivery.stemfiles import StemFiles, StemRecorder
 from bridge.domain.drop import DropPlan
 from bridge.domain.events import Stage as StageName
-from bridge.domain.stems import StemBlock, StemChoice
+from bridge.domain.stems import StemBlock, StemChoice, bus_of
 from bridge.errors import DeliveryError
 from bridge.pipeline.progress import Watch
 
 __all__ = ["Recording"]
 
+_WORK_NAME_BYTES = 30
 _PROMISED_NULL_DB = {"FLOAT": -120.0, "PCM_24": -120.0, "PCM_16": -90.0}
 """Half a step of 16 bit is -96 dB; the other two have room below -120 dB."""
 
@@ -35,10 +38,12 @@ class Recording:
         mix: Sound,
         chunks: Chunks,
         watch: Watch,
+        *,
+        buses: Sequence[str] = (),
     ) -> None:
         self._plan = plan
         self._choice = choice
-        self._printed = [stem for stem in choice.delivered if stem in printed]
+        self._printed = [*(stem for stem in choice.delivered if stem in printed), *buses]
         self._stage = stage
         self._mix = mix
         self._chunks = chunks
@@ -70,10 +75,13 @@ class Recording:
         return recorder.recorded(self._stage.work)
 
     def _place(self, stem: str, *, wet: bool) -> Path:
-        planned = self._plan.file(stem, "stem" if wet or stem not in self._printed else "dry")
+        kind: Literal["stem", "dry", "bus"] = "stem" if wet or stem not in self._printed else "dry"
+        planned = self._plan.file(stem, "bus" if bus_of(stem) is not None else kind)
         if self._in_place and planned is not None:
             return self._stage.folder / planned.path
-        return self._stage.work / f"{'wet' if wet else 'dry'} {stem}.wav"
+        name = safe_name(stem, max_bytes=_WORK_NAME_BYTES)
+        number = [*self._choice.delivered, *self._printed].index(stem)
+        return self._stage.work / f"{'wet' if wet else 'dry'} {number} {name}.wav"
 
     def encode(self, dry: StemFiles, wet: StemFiles, *, remainder: str | None) -> float:
         """Write the delivered format where it is not FLOAT WAV already; returns the common gain in dB, 0 or less."""
