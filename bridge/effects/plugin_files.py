@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bridge.domain.plugins import PluginOptions
-from bridge.domain.preset import Chain, Parallel, Plugin, Preset
+from bridge.domain.preset import Chain, MidSide, Parallel, Plugin, Preset
 from bridge.errors import PluginError
 from bridge.words import did_you_mean, sentence
 
@@ -155,6 +155,8 @@ def _steps(chain: Chain) -> Iterator[Plugin]:
         if isinstance(step, Parallel):
             for branch in step.branches:
                 yield from _steps(branch)
+        elif isinstance(step, MidSide):
+            yield from (*_steps(step.mid), *_steps(step.side))
         elif isinstance(step, Plugin) and not step.bypass and step.wet > 0.0:
             yield step
 

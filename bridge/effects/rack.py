@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from bridge.domain.plugins import Insert, PluginOptions
-from bridge.domain.preset import Chain, Parallel, Plugin
+from bridge.domain.preset import Chain, MidSide, Parallel, Plugin, Step
 from bridge.domain.stems import FloatArray
 from bridge.effects.blame import MOST_CRASHES, blamed, record_crash
 from bridge.effects.channels import channel_sets
@@ -70,10 +70,12 @@ class Rack:
         """
         position = itertools.count(1)
 
-        def fitted(steps: Chain) -> Iterator[Any]:
+        def fitted(steps: Chain) -> Iterator[Step]:
             for step in steps:
                 if isinstance(step, Parallel):
                     yield Parallel(tuple(tuple(fitted(branch)) for branch in step.branches))
+                elif isinstance(step, MidSide):
+                    yield MidSide(tuple(fitted(step.mid)), tuple(fitted(step.side)))
                 elif not isinstance(step, Plugin) or self._insert(step, stem, next(position), sample_rate, channels):
                     yield step
 
