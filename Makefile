@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench train clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -30,6 +30,16 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+HOURS ?= 4
+SONGS ?= 300
+
+# Needs Debian's packages that training/parts.py names. Runs again go on where the last one stopped.
+train: $(READY)
+	$(BIN)/python -m pip install --quiet pyworld 'setuptools<81'
+	OMP_NUM_THREADS=1 $(BIN)/python -m training.songs out/train/pool --count $(SONGS)
+	$(BIN)/python -m training.train out/train/pool out/train/mini.pt --hours $(HOURS)
+	$(BIN)/python -m training.export out/train/mini.pt out/train/htdemucs_mini.safetensors
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,71 @@
+"""Training examples from a folder of stems: songs as they were played, or stems of several songs mixed together."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
+
+__all__ = ["STEMS", "Pool"]
+
+Stems = npt.NDArray[np.float32]
+"""(stems, 2, frames)"""
+STEMS = ("drums", "bass", "other", "vocals")
+LEVELS_DB = {"drums": (-5, 4), "bass": (-7, 3), "other": (-7, 4), "vocals": (-6, 4)}
+"""Range of the level that each stem gets in a mix; stored stems all have the same RMS where they sound."""
+SILENT = {"drums": 0.08, "bass": 0.1, "other": 0.05, "vocals": 0.15}
+"""How often a stem is left out."""
+
+
+class Pool:
+    """All stems of a folder that `training.songs` fills; more may appear while training runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.songs: list[dict[str, npt.NDArray[np.int16]]] = []
+        self._known: set[str] = set()
+        self.look()
+
+    def look(self) -> int:
+        """Take in new songs; returns how many there are."""
+        for file in sorted((self.folder / STEMS[-1]).glob("*.npy")):
+            files = [self.folder / stem / file.name for stem in STEMS]
+            if file.name not in self._known and all(one.exists() for one in files):
+                self._known.add(file.name)
+                self.songs.append({stem: np.load(one, mmap_mode="r") for stem, one in zip(STEMS, files, strict=True)})
+        return len(self.songs)
+
+    def example(self, rng: random.Random, frames: int) -> Stems:
+        """Draw one example: true stems whose sum is the mix, (4, 2, frames), peak of the mix below 1."""
+        together = rng.random() < 0.5
+        song = rng.choice(self.songs)
+        start = rng.random()
+        out = np.zeros((len(STEMS), 2, frames), np.float32)
+        for row, stem in enumerate(STEMS):
+            if rng.random() < SILENT[stem]:
+                continue
+            part = song[stem] if together else rng.choice(self.songs)[stem]
+            at = int((start if together else rng.random()) * (len(part) - frames - 1))
+            sound = part[at : at + frames].T.astype(np.float32) / 32767
+            out[row] = sound * 10 ** (rng.uniform(*LEVELS_DB[stem]) / 20) * rng.choice((1, -1))
+            if rng.random() < 0.5:
+                out[row] = out[row, ::-1].copy()
+        return _mastered(out, rng)
+
+
+def _mastered(stems: Stems, rng: random.Random) -> Stems:
+    """Limit a third of the mixes as a record is: one gain curve for all stems, so that they still add up."""
+    mix = np.abs(stems.sum(axis=0)).max(axis=0)
+    peak = float(mix.max())
+    if peak < 1e-4:
+        return stems
+    if rng.random() < 0.33:
+        ceiling = peak * 10 ** (-rng.uniform(2, 8) / 20)
+        held = maximum_filter1d(mix, 301)
+        gain = uniform_filter1d(np.minimum(1.0, ceiling / np.maximum(held, 1e-6)), 301)
+        stems = stems * gain.astype(np.float32)
+        peak = max(float(np.abs(stems.sum(axis=0)).max()), 1e-4)
+    return stems * np.float32(0.95 / peak)

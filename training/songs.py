@@ -1,0 +1,89 @@
+"""Make training material: folders of stems, one numbered file per song and stem.
+
+    python -m training.songs OUT [--seed 1] [--count 200] [--seconds 40]
+
+OUT/<stem>/<seed>-<number>.npy holds int16 (frames, 2) at 44.1 kHz. The same number is the same song: same tempo, key
+and length, so stems can be heard together as they were played or mixed across songs. A run that is repeated goes on
+where it stopped; two runs with other seeds may fill one folder at once. About 15 s of one core per song.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from training import parts
+from training.band import RATE, ROLES, Sound, compose, play
+from training.colour import coloured
+from training.kit import electronic_drums
+from training.voice import sing, speaker
+
+STEMS = ("drums", "bass", "other", "vocals")
+LEVEL = 0.1
+"""RMS of every stored stem where it sounds; the mix is made when training."""
+
+
+def main() -> int:
+    """Make songs until there are enough."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("out", type=Path)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--count", type=int, default=200)
+    options.add_argument("--seconds", type=float, default=40.0)
+    given = options.parse_args()
+    try:
+        parts.require()
+    except parts.MissingPartError as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    names = parts.grooves()
+    for number in range(given.count):
+        files = {stem: given.out / stem / f"{given.seed}-{number:04}.npy" for stem in STEMS}
+        if all(file.exists() for file in files.values()):
+            continue
+        rng = random.Random(f"{given.seed}-{number}")
+        for stem, sound in song(rng, given.seconds, names).items():
+            _keep(files[stem], sound)
+        if number % 10 == 9:
+            print(f"{number + 1} of {given.count} songs", flush=True)
+    return 0
+
+
+def song(rng: random.Random, seconds: float, names: list[str]) -> dict[str, Sound]:
+    """Make the four stems of one song: (frames, 2) each, all of one length."""
+    score = None
+    while score is None:
+        score = compose(rng, seconds, names)
+        stems = {role: play(score, role, rng) for role in ROLES} if score else {}
+        if not all(np.abs(stem).max(initial=0) > 1e-3 for stem in stems.values()):
+            score = None  # a bank that lacks this instrument
+    if rng.random() < 0.35:
+        noise = np.random.default_rng(rng.randrange(2**32))
+        stems["drums"] = electronic_drums(noise, score.tempo_bpm, score.seconds)
+    stems["vocals"] = sing(rng, score.seconds, score.key, score.tempo_bpm, speaker(rng))
+    frames = round(seconds * RATE)
+    return {stem: _fitted(coloured(sound, stem, rng), frames) for stem, sound in stems.items()}
+
+
+def _fitted(sound: Sound, frames: int) -> Sound:
+    """Cut or pad to `frames`, at a level that leaves the peaks whole where it can."""
+    cut = np.pad(sound[:frames], ((0, max(0, frames - len(sound))), (0, 0)))
+    loud = np.abs(cut).max(axis=1) > 1e-3
+    level = float(np.sqrt(np.mean(cut[loud] ** 2))) if loud.any() else 1.0
+    return cut * min(LEVEL / level, 0.99 / max(float(np.abs(cut).max()), 1e-9))
+
+
+def _keep(file: Path, sound: Sound) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    with part.open("wb") as out:
+        np.save(out, np.rint(sound * 32767).astype(np.int16))
+    part.replace(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
