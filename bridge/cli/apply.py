@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["apply", "drop_of"]
 
 
+@options.settings(*options.OUTPUT)
 def apply(
     preset: Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or the path of its file.")],
     source: Annotated[
         Path, typer.Argument(metavar="DROP|RENDER", parser=options.path, help="A drop, or a render that has one.")
     ],
     outbox: options.Outbox = None,
-    format: options.Format = None,  # noqa: A002 - the setting's name
-    subtype: options.Subtype = None,
+    flags: options.Flags = options.NONE_GIVEN,
     config: options.Config = None,
     json: options.Json = False,
     verbose: options.Verbose = 0,
@@ -40,7 +40,7 @@ def apply(
 
     with feedback(json=json) as told:
         try:
-            settings = load(config, flags={"output.format": format, "output.subtype": subtype})
+            settings = load(config, flags=flags)
             job = _job(Planner(settings, preset, outbox=outbox), source)
             drops = run_jobs([job], told)
             warn_of_trial(drops, told)

@@ -27,6 +27,7 @@ _JOURNALS = "batch"
 """Folder inside the state folder; one folder in it for each tree, place and set of options."""
 
 
+@options.settings(*options.SEPARATION, *options.OUTPUT)
 def batch(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of sound files.")],
     outbox: Annotated[
@@ -42,15 +43,7 @@ def batch(
     ] = "{folder}/{name}",
     preset: options.Preset = None,
     model: options.Model = None,
-    stems: options.Stems = None,
-    two_stems: options.TwoStems = None,
-    overlap: options.Overlap = None,
-    shifts: options.Shifts = None,
-    residual: options.Residual = None,
-    device: options.Device = None,
-    threads: options.Threads = None,
-    format: options.Format = None,  # noqa: A002 - the setting's name
-    subtype: options.Subtype = None,
+    flags: options.Flags = options.NONE_GIVEN,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made, how long, how big.")] = False,
     failed_too: Annotated[bool, typer.Option("--failed-too", help="Try again what failed before.")] = False,
     report: Annotated[
@@ -70,24 +63,13 @@ def batch(
     from bridge.config import load
     from bridge.intake.select import find_renders
 
-    flags = {
-        "separation.stems": stems,
-        "separation.two_stems": two_stems,
-        "separation.overlap": overlap,
-        "separation.shifts": shifts,
-        "separation.residual": residual,
-        "separation.device": device,
-        "separation.threads": threads,
-        "output.format": format or "flac",
-        "output.subtype": subtype,
-    }
     failed = 0
     with feedback(json=json) as told:
         try:
             if report is not None:
                 check_report(report)
             top, out = _folders(folder, outbox)
-            settings = load(config, flags=flags)
+            settings = load(config, flags={**flags, "output.format": flags["output.format"] or "flac"})
             found = find_renders([top], recursive=recursive)
             for refused in found.refused:
                 told.failed(refused.path, refused)

@@ -52,6 +52,8 @@ def demo(
 
 
 def _told(drop: Drop, manifest: Manifest, scores: Scores) -> Iterator[str]:
+    from bridge.cli.jobs import trial_words
+
     yield ""
     yield from _tree(drop.folder)
     yield ""
@@ -67,7 +69,7 @@ def _told(drop: Drop, manifest: Manifest, scores: Scores) -> Iterator[str]:
     )
     yield f"REAPER Actions > Show action list > New action > Load ReaScript: {drop.import_script}"
     yield ""
-    yield f"{_MODEL} is a trial model. For stems to work with: stem-bridge models pull htdemucs"
+    yield trial_words(_MODEL)
 
 
 def _tree(folder: Path, indent: str = "") -> Iterator[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bridge.domain.job import Job
     from bridge.models.model import Model
 
-__all__ = ["BESIDE_THE_RENDER", "Planner", "run_jobs", "warn_of_trial"]
+__all__ = ["BESIDE_THE_RENDER", "Planner", "run_jobs", "trial_words", "warn_of_trial"]
 
 BESIDE_THE_RENDER = "Stem Bridge"
 """Name of the folder for drops beside a render, where neither flag nor settings name an outbox."""
@@ -104,6 +104,8 @@ def run_jobs(jobs: Sequence[Job], feedback: Feedback) -> list[Drop]:
             except (RenderError, RetryError) as exc:
                 feedback.failed(job.render, exc)
             else:
+                if drop.doubt:
+                    feedback.say(drop.doubt)
                 feedback.done(job.render, drop)
                 drops.append(drop)
     return drops
@@ -115,4 +117,9 @@ def warn_of_trial(drops: Sequence[Drop], feedback: Feedback) -> None:
 
     trial = {manifest.model.name for manifest in (read(drop.manifest) for drop in drops) if manifest.model.is_trial}
     for name in sorted(trial):
-        feedback.say(f"{name} is a trial model. For stems to work with: stem-bridge models pull htdemucs")
+        feedback.say(trial_words(name))
+
+
+def trial_words(model: str) -> str:
+    """Say that a model is only for trying out, and what to do instead."""
+    return f"{model} is a trial model. For stems to work with: stem-bridge models pull htdemucs"

@@ -65,7 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
     output.prepare_streams()
     try:
-        with _ends_are_interrupts():
+        with _ends_are_interrupts(), output.help_too():
             app(args=None if arguments is None else list(arguments), prog_name="stem-bridge")
     except BridgeError as exc:
         output.error(exc)

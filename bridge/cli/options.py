@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
 
 from bridge.cli import output
 
-__all__ = ["Config", "Device", "Format", "Json", "Model", "Outbox", "Overlap", "Preset", "Residual", "Shifts", "Stems"]
-__all__ += ["Subtype", "Threads", "TwoStems", "Verbose", "path"]
+__all__ = ["NONE_GIVEN", "OUTPUT", "PACE", "SEPARATION", "Config", "Flags", "Json", "Model", "Outbox", "Preset"]
+__all__ += ["Verbose", "path", "settings"]
 
 
 def path(text: str) -> Path:
@@ -41,23 +45,42 @@ Outbox = Annotated[
         help="Where drops appear. Default: the outbox of your settings, else 'Stem Bridge' beside the render.",
     ),
 ]
-Stems = Annotated[str | None, typer.Option("--stems", metavar="A,B", help="Only these stems; all = every one.")]
-TwoStems = Annotated[
-    str | None, typer.Option("--two-stems", metavar="STEM", help="This stem and the rest of the mix, nothing else.")
-]
-Overlap = Annotated[float | None, typer.Option("--overlap", help="Share of a segment computed twice, 0 to 0.95.")]
-Shifts = Annotated[int | None, typer.Option("--shifts", help="Extra runs at other offsets, averaged, 0 to 20.")]
-Residual = Annotated[
-    str | None,
-    typer.Option("--residual", metavar="other|stem|share|drop", help="Where mix minus all stems goes."),
-]
-Device = Annotated[str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="What computes.")]
-Threads = Annotated[int | None, typer.Option("--threads", help="CPU threads; 0 = all cores.")]
-Format = Annotated[str | None, typer.Option("--format", metavar="wav|flac|aiff", help="File format of the stems.")]
-Subtype = Annotated[
-    str | None,
-    typer.Option("--subtype", metavar="FLOAT|PCM_24|PCM_16|source", help="Sample format; source = the render's."),
-]
+_SETTINGS: dict[str, object] = {
+    "separation.stems": Annotated[
+        str | None, typer.Option("--stems", metavar="A,B", help="Only these stems; all = every one.")
+    ],
+    "separation.two_stems": Annotated[
+        str | None, typer.Option("--two-stems", metavar="STEM", help="This stem and the rest of the mix, nothing else.")
+    ],
+    "separation.overlap": Annotated[
+        float | None, typer.Option("--overlap", help="Share of a segment computed twice, 0 to 0.95.")
+    ],
+    "separation.shifts": Annotated[
+        int | None, typer.Option("--shifts", help="Extra runs at other offsets, averaged, 0 to 20.")
+    ],
+    "separation.residual": Annotated[
+        str | None,
+        typer.Option("--residual", metavar="other|stem|share|drop", help="Where mix minus all stems goes."),
+    ],
+    "separation.device": Annotated[
+        str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="What computes.")
+    ],
+    "separation.threads": Annotated[int | None, typer.Option("--threads", help="CPU threads; 0 = all cores.")],
+    "output.format": Annotated[
+        str | None, typer.Option("--format", metavar="wav|flac|aiff", help="File format of the stems.")
+    ],
+    "output.subtype": Annotated[
+        str | None,
+        typer.Option("--subtype", metavar="FLOAT|PCM_24|PCM_16|source", help="Sample format; source = the render's."),
+    ],
+}
+"""The flags that are settings; none of these names means the same in two parts of the settings."""
+PACE = ("separation.device", "separation.threads")
+SEPARATION = tuple(name for name in _SETTINGS if name.startswith("separation."))
+OUTPUT = tuple(name for name in _SETTINGS if name.startswith("output."))
+Flags = Mapping[str, object]
+"""Settings and what the flags say of them; None where a flag was not given. What `bridge.config.load` takes."""
+NONE_GIVEN: Flags = MappingProxyType({})
 Json = Annotated[bool, typer.Option("--json", help="For programs: JSON on stdout.")]
 Verbose = Annotated[
     int,
@@ -70,3 +93,32 @@ Verbose = Annotated[
         help="Errors with their cause; -vv: with traceback.",
     ),
 ]
+
+
+def settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the flags of these settings, where its parameter `flags` stands, and that parameter their values.
+
+    The first line of `bridge.cli.options` holds for them: each is a setting's name with dashes.
+    """
+    flag_of = {name: name.rpartition(".")[2] for name in names}
+
+    def with_flags(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def given(**values: object) -> None:
+            flags = {name: values.pop(flag) for name, flag in flag_of.items()}
+            command(**values, flags=flags)
+
+        own = inspect.signature(command, eval_str=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in own.parameters.values():
+            parameters += _parameters(flag_of) if parameter.name == "flags" else [parameter]
+        seen: Any = given
+        seen.__signature__ = own.replace(parameters=parameters)
+        return given
+
+    return with_flags
+
+
+def _parameters(flag_of: Mapping[str, str]) -> list[inspect.Parameter]:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [inspect.Parameter(flag, kind, default=None, annotation=_SETTINGS[name]) for name, flag in flag_of.items()]

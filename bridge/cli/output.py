@@ -10,14 +10,14 @@ import shlex
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from bridge.errors import BridgeError, ConfigError
 
-__all__ = ["be_verbose", "error", "event", "one_line", "prepare_streams", "result", "say", "shell", "table"]
+__all__ = ["be_verbose", "error", "event", "help_too", "one_line", "prepare_streams", "result", "say", "shell", "table"]
 
 _verbosity = 0
 _ODD = "bridge.odd"
@@ -62,12 +62,29 @@ def result(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as exc:
-        # What could not be written would be tried again at every line, and at the end.
-        sys.stdout = _nowhere()
-        raise ConfigError(
-            f"Cannot write to stdout: {(exc.strerror or str(exc)).lower()}.",
-            hint="Send the output elsewhere, or free some space there.",
-        ) from exc
+        raise _unwritten(exc) from exc
+
+
+@contextmanager
+def help_too() -> Iterator[None]:
+    """Let help, which typer prints by itself, end as `result` does where it cannot be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        if [frame.f_code.co_name for frame, _ in traceback.walk_tb(exc.__traceback__)][-1] != "echo":
+            raise
+        raise _unwritten(exc) from exc
+
+
+def _unwritten(exc: OSError) -> ConfigError:
+    # What could not be written would be tried again at every line, and at the end.
+    sys.stdout = _nowhere()
+    return ConfigError(
+        f"Cannot write to stdout: {(exc.strerror or str(exc)).lower()}.",
+        hint="Send the output elsewhere, or free some space there.",
+    )
 
 
 def say(text: str) -> None:

@@ -13,6 +13,7 @@ from bridge.errors import SetupError
 __all__ = ["process"]
 
 
+@options.settings(*options.SEPARATION, *options.OUTPUT)
 def process(
     renders: Annotated[
         list[Path], typer.Argument(metavar="RENDER", parser=options.path, help="Sound files, or folders of them.")
@@ -21,15 +22,7 @@ def process(
     model: options.Model = None,
     outbox: options.Outbox = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all they contain.")] = False,
-    stems: options.Stems = None,
-    two_stems: options.TwoStems = None,
-    overlap: options.Overlap = None,
-    shifts: options.Shifts = None,
-    residual: options.Residual = None,
-    device: options.Device = None,
-    threads: options.Threads = None,
-    format: options.Format = None,  # noqa: A002 - the setting's name
-    subtype: options.Subtype = None,
+    flags: options.Flags = options.NONE_GIVEN,
     config: options.Config = None,
     json: options.Json = False,
     verbose: options.Verbose = 0,
@@ -43,17 +36,6 @@ def process(
     from bridge.config import load
     from bridge.intake.select import find_renders
 
-    flags = {
-        "separation.stems": stems,
-        "separation.two_stems": two_stems,
-        "separation.overlap": overlap,
-        "separation.shifts": shifts,
-        "separation.residual": residual,
-        "separation.device": device,
-        "separation.threads": threads,
-        "output.format": format,
-        "output.subtype": subtype,
-    }
     with feedback(json=json) as told:
         try:
             planner = Planner(load(config, flags=flags), preset, model, outbox)

@@ -14,14 +14,14 @@ from bridge.errors import SetupError
 __all__ = ["watch"]
 
 
+@options.settings(*options.PACE)
 def watch(
     once: Annotated[bool, typer.Option("--once", help="Do what lies in the inboxes, then stop.")] = False,
     include_existing: Annotated[
         bool,
         typer.Option("--include-existing", help="Also renders that were in an inbox before it was first watched."),
     ] = False,
-    device: options.Device = None,
-    threads: options.Threads = None,
+    flags: options.Flags = options.NONE_GIVEN,
     config: options.Config = None,
     json: options.Json = False,
     verbose: options.Verbose = 0,
@@ -35,7 +35,6 @@ def watch(
     from bridge.config import load, state_folder
     from bridge.daemon.loop import Daemon
 
-    flags = {"separation.device": device, "separation.threads": threads}
     state = state_folder()
     with Logged(_shown(state, json=json), state / "logs") as told:
         try:

@@ -63,3 +63,15 @@ def test_a_full_stdout_is_one_error() -> None:
     assert (ended.returncode, first) == (2, "a message")
     assert error.startswith("error: Cannot write to stdout: ")
     assert hint.strip()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["batch", "-h"], ["--version"], ["presets", "list"]])
+def test_what_nobody_can_store_is_told_in_one_line_help_too(arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "bridge", *arguments]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    first, hint = ended.stderr.splitlines()
+    assert first == "error: Cannot write to stdout: no space left on device."
+    assert hint.strip()
