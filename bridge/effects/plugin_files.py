@@ -123,7 +123,8 @@ def fingerprint(preset: Preset, options: PluginOptions) -> tuple[str, ...]:
 
     Raises PluginError as `find_file` does; what is not there has a text of its own.
     """
-    return tuple(_print(step, options) for stem in sorted(preset.stems) for step in _steps(preset.stems[stem].chain))
+    chains = [one.chain for _, one in (*sorted(preset.stems.items()), *sorted(preset.buses.items()))]
+    return tuple(_print(step, options) for chain in chains for step in _steps(chain))
 
 
 def list_files(folders: Sequence[Path]) -> list[Path]:

@@ -13,6 +13,7 @@ from bridge.domain.preset import Bus, Chain, Effect, MidSide, OutputOptions, Par
 from bridge.errors import PresetError
 from bridge.presets.catalog import EFFECTS, REFUSED, SOURCES, STEMS, STEP_FIELDS
 from bridge.presets.fields import Field, Value, check, choice, entries, flag, number, read, string
+from bridge.presets.plugin_step import plugin_step
 from bridge.strict_yaml import Node
 from bridge.words import did_you_mean
 
@@ -178,10 +179,12 @@ def _step(node: Node) -> Step:
         return Parallel(branches)
     if name == "mid_side":
         return _mid_side(inner)
+    if name == "plugin":
+        return plugin_step(inner)
     if name not in EFFECTS:
         if name in REFUSED:
             raise inner.fail(f"{name} cannot be used: {REFUSED[name]}", "take another effect")
-        hint = did_you_mean(name, [*EFFECTS, "parallel", "mid_side"]) or f"effects are {', '.join(EFFECTS)}"
+        hint = did_you_mean(name, [*EFFECTS, "parallel", "mid_side", "plugin"]) or f"effects are {', '.join(EFFECTS)}"
         raise inner.fail(f"there is no effect '{name[:60]}'", hint)
     values = read(inner, {**EFFECTS[name].parameters, **STEP_FIELDS}, name)
     bypass, wet = bool(values.pop("bypass", False)), float(values.pop("wet", 1.0))

@@ -8,6 +8,7 @@ from typing import Any
 from bridge.presets.catalog import EFFECTS, STEMS, STEP_FIELDS, EffectSpec
 from bridge.presets.fields import NOTE_VALUE, Field
 from bridge.presets.loader import BUS_FIELDS, OUTPUT_FIELDS, PRESET_FIELDS, SEND_FIELDS, STEM_FIELDS
+from bridge.presets.plugin_step import PLUGIN_FIELDS, parameters_schema
 
 __all__ = ["schema"]
 
@@ -41,6 +42,10 @@ def schema() -> Json:
         "minProperties": 1,
         "additionalProperties": False,
         "properties": {"mid": {"$ref": "#/$defs/chain"}, "side": {"$ref": "#/$defs/chain"}},
+    }
+    steps["plugin"] = {
+        "description": "One of your own plugins (VST3; AU on macOS), in a process of its own.",
+        **_map({**PLUGIN_FIELDS, **STEP_FIELDS}, parameters=parameters_schema()),
     }
     step = {
         "type": "object",
