@@ -20,6 +20,7 @@ from bridge.domain.stems import FloatArray
 from bridge.models.registry import find
 from bridge.models.weights import checksums
 from bridge.separation.separator import FakeSeparator, Separator
+from bridge.separation.store import Store
 from bridge.worker.child import serve
 
 
@@ -34,9 +35,9 @@ class SlowSeparator(QuickSeparator):
     """Takes a second and a half for a quarter of a second, in small steps."""
 
     def estimates(
-        self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions
+        self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions, store: Store | None = None
     ) -> Iterator[FloatArray]:
-        for block in super().estimates(mix, scan, wanted, options):
+        for block in super().estimates(mix, scan, wanted, options, store):
             for start in range(0, block.shape[2], 64):
                 time.sleep(0.05)
                 yield block[:, :, start : start + 64]

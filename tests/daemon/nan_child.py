@@ -14,6 +14,7 @@ from bridge.audio.read import Scan, Sound
 from bridge.domain.job import Job, SeparationOptions
 from bridge.domain.stems import FloatArray
 from bridge.separation.separator import Separator
+from bridge.separation.store import Store
 from bridge.worker.child import serve
 from tests.daemon.fake_child import QuickSeparator, separator_of
 
@@ -22,9 +23,9 @@ class NoNumbers(QuickSeparator):
     """One sample of the first block is no number."""
 
     def estimates(
-        self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions
+        self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions, store: Store | None = None
     ) -> Iterator[FloatArray]:
-        for block in super().estimates(mix, scan, wanted, options):
+        for block in super().estimates(mix, scan, wanted, options, store):
             broken = block.copy()
             broken[0, 0, 0] = np.nan
             yield broken
