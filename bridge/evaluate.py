@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from bridge.units import gain_to_db
 
 __all__ = ["Scores", "evaluate_folders", "score", "sdr_db"]
 
-Source = Path | FloatArray
+Source: TypeAlias = "Path | FloatArray"
 """A stem: a sound file, or (channels, frames)."""
 Scores = dict[str, dict[str, float]]
 """Stem name to its measures: `sdr_db`, and `<stem>_gain_db` for every reference."""

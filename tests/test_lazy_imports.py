@@ -35,3 +35,8 @@ def test_the_parent_side_of_the_worker_loads_no_torch_and_no_pedalboard() -> Non
         "import bridge.worker.client, bridge.presets.loader, bridge.models.weights, bridge.delivery.publish"
     )
     assert not loaded & {"torch", "demucs", "pedalboard"}
+
+
+def test_the_daemon_itself_loads_no_numbers_and_no_sound() -> None:
+    loaded = loaded_after("import bridge.daemon.loop")
+    assert not loaded & {"torch", "demucs", "pedalboard", "soundfile", "soxr", "scipy", "numpy", "mido", "rich"}

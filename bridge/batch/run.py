@@ -180,6 +180,8 @@ class Batch:
             raise
         finally:
             self.worker.release()
+        if drop.doubt:
+            self.told.say(drop.doubt)
         self.journal.done(work, drop.folder, found[0])
         return drop
 

@@ -193,6 +193,8 @@ class Desk:
             discard_stage(staged.outbox, work.job_id)
             self._fail(work, WorkerError(error.message, hint=error.hint, path=error.path))
         else:
+            if drop.doubt:
+                self._told.say(drop.doubt)
             self._finish(work, drop.folder, work.keys)
 
     def _finish(self, work: Work, folder: Path, keys: Identified) -> None:
@@ -248,8 +250,11 @@ class Desk:
 
     # What others left
 
-    def recover(self) -> None:
-        """Judge every attempt that died with its instance, and finish what was about to appear; at the start."""
+    def recover(self, *, at_start: bool) -> None:
+        """Judge every attempt that died with its instance, and finish what was about to appear.
+
+        `at_start`, while nobody waits, what is complete is proved to be so byte for byte.
+        """
         for work in self._journal.works({"running"}):
             with suppress(SetupError):
                 discard_stage(inbox_of(work, self.settings).outbox, work.job_id)
@@ -262,7 +267,7 @@ class Desk:
                 path=work.path,
             )
             self.put_aside(self._journal.move(work, "parked", error=error), error)
-        self.settle_outboxes()
+        self.settle_outboxes(hashes=at_start)
         for inbox in self.settings.inboxes:
             if self._outboxes.is_open(inbox.outbox.absolute()):
                 sweep(inbox.outbox.absolute())
@@ -279,7 +284,7 @@ class Desk:
             if issubclass(by_name(work.error), SetupError):
                 self._journal.move(work, "ready")
 
-    def settle_outboxes(self, opened: list[Path] | None = None) -> None:
+    def settle_outboxes(self, opened: list[Path] | None = None, *, hashes: bool = False) -> None:
         """Finish what was about to appear, in all outboxes or in those that are open again."""
         for work in self._journal.works({"publishing"}):
             try:
@@ -287,16 +292,16 @@ class Desk:
             except SetupError:
                 continue
             if (opened is None or outbox in opened) and self._outboxes.is_open(outbox):
-                self._settle(work, outbox)
+                self._settle(work, outbox, hashes)
         for outbox in opened or ():
             sweep(outbox)
 
-    def _settle(self, work: Work, outbox: Path) -> None:
-        staged = recovery.find_staged(work, outbox)
+    def _settle(self, work: Work, outbox: Path, hashes: bool) -> None:
+        staged = recovery.find_staged(work, outbox, hashes=hashes)
         if staged is not None:
             self._publish(work, staged)
             return
-        drop = recovery.find_delivered(work, outbox, self._is_claimed)
+        drop = recovery.find_delivered(work, outbox, self._is_claimed, hashes=hashes)
         if drop is not None and work.keys is not None:
             discard_stage(outbox, work.job_id)
             self._finish(work, drop.folder, work.keys)

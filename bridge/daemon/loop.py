@@ -96,7 +96,7 @@ class Daemon:
         check(self._settings, self._told.say)
         with ExitStack() as opened:
             self._open(opened, once)
-            self._desk.recover()
+            self._desk.recover(at_start=True)
             while not self._is_over(once):
                 try:
                     self._hear()
@@ -117,7 +117,7 @@ class Daemon:
     def _hear(self) -> None:
         """Signals and requests, once a second at least, and the pace that the DAW allows."""
         if self._tripped:
-            self._desk.recover()
+            self._desk.recover(at_start=False)
             self._tripped = False
         if self._agenda.take("tend"):
             self._agenda.within("tend", _TEND_SECONDS)

@@ -18,21 +18,24 @@ __all__ = ["drops_in", "find_delivered", "find_staged", "rebuild"]
 _FOLDER = "drop"
 
 
-def find_staged(work: Work, outbox: Path) -> Staged | None:
-    """Return the complete staged folder of a work that was about to appear; one that is not whole is removed."""
+def find_staged(work: Work, outbox: Path, *, hashes: bool) -> Staged | None:
+    """Return the complete staged folder of a work that was about to appear; one that is not whole is removed.
+
+    `hashes` compares the content too, which may take seconds: at the start, not while others wait.
+    """
     folder = outbox / STAGING / work.job_id / _FOLDER
-    if folder.is_dir() and not verify(folder):
+    if folder.is_dir() and not verify(folder, hashes=hashes):
         return Staged(folder, work.path.stem, outbox)
     discard_stage(outbox, work.job_id)
     return None
 
 
-def find_delivered(work: Work, outbox: Path, claimed: Callable[[Path], bool]) -> Drop | None:
+def find_delivered(work: Work, outbox: Path, claimed: Callable[[Path], bool], *, hashes: bool) -> Drop | None:
     """Return the whole drop that a work made before its instance died; not one that another work has `claimed`."""
     if work.keys is None:
         return None
     for folder, manifest in drops_in(outbox):
-        if manifest.drop_id == work.keys.drop_key and not claimed(folder) and not verify(folder):
+        if manifest.drop_id == work.keys.drop_key and not claimed(folder) and not verify(folder, hashes=hashes):
             return Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST)
     return None
 
@@ -45,7 +48,7 @@ def rebuild(journal: Journal, settings: Settings) -> int:
             render=Path(manifest.render.path),
             keys=Identified(
                 audio_key=manifest.render.audio_key,
-                separation_key="",
+                separation_key=manifest.model.separation_key,
                 drop_key=manifest.drop_id,
                 seconds=manifest.render.format.value().seconds,
             ),

@@ -39,13 +39,17 @@ class Sameness:
         return there[0] if there else here[0] if here and not rebuild else None
 
     def stems(self, keys: Identified) -> Path | None:
-        """Return a drop whose dry stems are those that this work would compute, bit for bit."""
+        """Return a drop whose dry stems are those that this work would compute, bit for bit.
+
+        Judged by the manifest and by sizes; the worker compares the content, which may take long, before it is used.
+        """
         for drop in self._journal.drops_with_stems(keys.separation_key)[:_MOST_CANDIDATES]:
             try:
                 manifest = read(drop / MANIFEST)
             except DeliveryError:
                 continue
-            if manifest.render.audio_key == keys.audio_key and _has_dry_stems(manifest) and not verify(drop):
+            fits = manifest.render.audio_key == keys.audio_key and _has_dry_stems(manifest)
+            if fits and not verify(drop, hashes=False):
                 return drop
         return None
 

@@ -36,7 +36,8 @@ def publish(
 
     Several may publish into one outbox at the same time. Raises DeliveryError when the folder is not complete
     (manifest, files, sizes); DestinationError or NoSpaceError when the outbox refuses, and then the staged folder is
-    still there, to be published again or discarded.
+    still there, to be published again or discarded. Once renamed it is a drop, whatever its disk says afterwards: that
+    is its `doubt`.
     """
     if problems := verify(staged.folder, hashes=False):
         raise DeliveryError(
@@ -56,9 +57,19 @@ def publish(
                 if exc.errno not in _TAKEN or len(refused) == _MOST_REFUSALS:
                     raise
                 refused.add(folder.name)
-        fsync_folder(staged.outbox)
+    doubt = _confirm(staged.outbox, folder)
     discard_stage(staged.outbox, place.name)
-    return Drop(folder=folder, import_script=folder / IMPORT_SCRIPT, manifest=folder / MANIFEST)
+    return Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST, doubt)
+
+
+def _confirm(outbox: Path, folder: Path) -> str:
+    """Wait until the rename is on the disk; returns what to say when the disk refuses to confirm it."""
+    try:
+        fsync_folder(outbox)
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        return f"{folder.name} is there, but its disk did not confirm that ({reason}): check that disk."
+    return ""
 
 
 def _rename(source: Path, target: Path, rename: Callable[[Path, Path], None], sleep: Callable[[float], None]) -> None:

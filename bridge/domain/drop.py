@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-__all__ = ["IMPORT_SCRIPT", "MANIFEST", "STAGING", "Drop", "DropPlan", "PlannedFile", "Staged"]
+__all__ = ["IMPORT_SCRIPT", "MANIFEST", "PROJECT", "PROJECT_HEAD", "STAGING", "TEMPO_MIDI"]
+__all__ += ["Drop", "DropPlan", "PlannedFile", "Staged"]
 
 MANIFEST = "drop.json"
 """Lies in every drop and nowhere else: how a drop is recognised."""
 IMPORT_SCRIPT = "import.lua"
+PROJECT = "session.rpp"
+PROJECT_HEAD = '<REAPER_PROJECT 0.1 "7.0/stem-bridge"'
+"""Begins a project that we wrote; once REAPER saves it, it begins otherwise, and is the user's."""
+TEMPO_MIDI = "tempo.mid"
 STAGING = ".staging"
 """Folder inside an outbox where drops are made; hidden, on the same device, gone when nothing is being made."""
 

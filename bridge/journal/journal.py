@@ -55,7 +55,7 @@ class Delivered:
     drop: Path
     render: Path
     keys: Identified
-    """`separation_key` is empty where it is not known; the stems are then not found again."""
+    """`separation_key` is empty in drops of versions that did not write it; their stems are not found again."""
 
 
 class Journal:

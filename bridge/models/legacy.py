@@ -21,14 +21,14 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.errors import ModelError
 from bridge.models.checks import sha256_of
 from bridge.models.config import MemberConfig, describe, encode, unreadable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["LEGACY_SHA256", "convert", "describe_old"]
 
@@ -269,13 +269,16 @@ def _tensors_of(state: Mapping[Any, Any]) -> Iterable[tuple[str, _Tensor]]:
 
 def _check_total(tensors: Iterable[_Tensor], size: int) -> None:
     """Many tensors may name one storage; together they may not be much more than the file holds."""
-    total = sum(math.prod(one.shape) * np.dtype(one.storage.dtype).itemsize for one in tensors)
+    total = sum(math.prod(one.shape) * int(one.storage.dtype[-1]) for one in tensors)
     if total > 4 * size:
         raise pickle.UnpicklingError("its tensors are larger than the file")
 
 
 def _load(archive: zipfile.ZipFile, root: str, tensor: _Tensor) -> npt.NDArray[Any]:
     """Read one tensor, contiguous, whatever its strides were."""
+    # Here and not above: the parent of the worker looks models up, and is spared the memory of numpy.
+    import numpy as np
+
     storage = tensor.storage
     entry = archive.getinfo(f"{root}/data/{storage.key}")
     dtype = np.dtype(storage.dtype)

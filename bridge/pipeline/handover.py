@@ -29,16 +29,18 @@ from bridge.delivery.records import (
 from bridge.delivery.stage import Stage
 from bridge.delivery.stemfiles import StemFiles
 from bridge.disk import disk_errors
-from bridge.domain.drop import IMPORT_SCRIPT, DropPlan, PlannedFile
+from bridge.domain.drop import IMPORT_SCRIPT, PROJECT, TEMPO_MIDI, DropPlan, PlannedFile
 from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.render import Levels, Render
 from bridge.domain.stems import bus_of
+from bridge.midi.tempo import write_midi
 from bridge.models.registry import Model
 from bridge.pipeline.progress import Watch
 from bridge.separation.separator import Separator
 from bridge.separation.store import Store
 from bridge.session.plan import plan_session
 from bridge.session.reascript import drop_data, import_script
+from bridge.session.rpp import project_file
 from bridge.units import db_to_gain
 
 __all__ = ["Outcome", "hand_over", "model_record"]
@@ -80,7 +82,7 @@ def model_record(
 
 
 def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: Watch) -> None:
-    """Put the archived render, the session scripts and, last, the manifest into the staging folder."""
+    """Put the archived render, what DAWs read and, last, the manifest into the staging folder."""
     render, plan = outcome.render, outcome.plan
     for file in plan.files:
         if file.kind == "mix":
@@ -104,6 +106,11 @@ def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: W
     )
     manifest = _manifest(job, outcome, stage, watch, drop_id)
     _write(stage.folder / IMPORT_SCRIPT, import_script(session))
+    _write(stage.folder / PROJECT, project_file(session))
+    if render.tempo is not None:
+        tempo = write_midi(render.tempo, render.markers, render.format.sample_rate, render.format.frames)
+        with disk_errors("write", stage.folder / TEMPO_MIDI):
+            (stage.folder / TEMPO_MIDI).write_bytes(tempo)
     _write(stage.folder / _DATA_SCRIPT, drop_data(drop_json.as_data(manifest)))
     drop_json.write(stage.folder, manifest)
 

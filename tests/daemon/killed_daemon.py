@@ -77,7 +77,7 @@ Worker.begin = begin
 for method in ("see", "move", "begin", "publishing", "done"):
     wrapped(Journal, method, lambda _, about, *__: about)
 wrapped(desk, "put_away", lambda work, _: work)
-wrapped(recovery, "find_staged", lambda work, _: work)
+wrapped(recovery, "find_staged", lambda work, *_, **__: work)
 
 if __name__ == "__main__":
     house = House(FOLDER)

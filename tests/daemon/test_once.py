@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from bridge.daemon.control import Request, ask
+from bridge.delivery.manifest import read, verify
+from bridge.domain.drop import MANIFEST
 from bridge.errors import ConfigError
 from tests.daemon.houses import House, sound
 
@@ -101,6 +103,32 @@ def test_the_same_sound_at_another_place_is_another_drop_of_the_same_stems(house
     (house.inbox / "again.json").rename(house.inbox / "crash again.json")
     assert house.once() == 0, "its stems are those of the first: a separator would have crashed"
     assert house.drops() == ["crash again", "song"]
+
+
+def test_stems_of_before_are_found_again_after_the_journal_was_lost(house: House) -> None:
+    sound(house.inbox / "song.wav")
+    assert house.once() == 0
+    shutil.rmtree(house.state)
+    (house.inbox / "crash again.json").write_text('{"position_seconds": 12.5}')
+    (house.inbox / "song.wav").rename(house.inbox / "crash again.wav")
+    assert house.once() == 0, "its stems are those of the first: a separator would have crashed"
+    assert house.drops() == ["crash again", "song"]
+
+
+def test_stems_that_were_changed_since_are_separated_again_and_that_is_said(house: House) -> None:
+    sound(house.inbox / "song.wav")
+    assert house.once() == 0
+    changed = house.outbox / "song" / "stems" / "song - Vocals.wav"
+    with changed.open("r+b") as file:
+        file.seek(-4, os.SEEK_END)
+        file.write(b"abcd")
+    (house.inbox / "again.json").write_text('{"position_seconds": 12.5}')
+    shutil.copy(house.inbox / "song.wav", house.inbox / "again.wav")
+    house.told.events.clear()
+    assert house.once() == 0
+    assert "separate" in house.told.stages()
+    assert verify(house.outbox / "again") == []
+    assert any("changed since it was delivered" in text for text in read(house.outbox / "again" / MANIFEST).notices)
 
 
 def test_what_was_there_before_the_first_watch_is_left_alone_until_asked_for(house: House) -> None:

@@ -83,6 +83,37 @@ def test_many_publishers_of_one_name_all_succeed(tmp_path: Path) -> None:
     assert not (tmp_path / ".staging").exists()
 
 
+def test_where_case_makes_no_name_two_drops_published_at_once_are_two(tmp_path: Path) -> None:
+    first, second = stage_drop(tmp_path, "job-1", name="Song"), stage_drop(tmp_path, "job-2", name="song")
+    rival: list[Path] = []
+
+    def as_macos_and_windows_do(source: Path, target: Path) -> None:
+        if not rival:
+            # The other one appears between our look and our rename.
+            rival.append(publish(second, rename=os.rename).folder)
+        if target.name.casefold() in {entry.name.casefold() for entry in tmp_path.iterdir()}:
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+        source.rename(target)
+
+    drop = publish(first, rename=as_macos_and_windows_do)
+    assert [rival[0].name, drop.folder.name] == ["song", "Song 2"]
+    assert verify(drop.folder) == verify(rival[0]) == []
+
+
+def test_a_drop_whose_disk_does_not_confirm_it_is_there_all_the_same_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    staged = stage_drop(tmp_path, "job-1")
+    monkeypatch.setattr("bridge.delivery.publish.fsync_folder", fails)
+    drop = publish(staged)
+    assert verify(drop.folder) == []
+    assert "did not confirm" in drop.doubt
+    assert [path.name for path in tmp_path.iterdir()] == ["song"]
+
+
 @pytest.mark.parametrize("missing", ["drop.json", "stems/song - Vocals.wav"])
 def test_an_incomplete_folder_is_never_published(tmp_path: Path, missing: str) -> None:
     staged = stage_drop(tmp_path, "job-1")
