@@ -10,7 +10,6 @@ from pathlib import Path
 from bridge.audio.chunks import read_chunks
 from bridge.audio.header import inspect
 from bridge.config import Inbox, Settings
-from bridge.daemon.neighbour import spare
 from bridge.domain.job import Job, SeparationOptions
 from bridge.domain.render import Marker, Origin
 from bridge.domain.tempo import TempoMap
@@ -19,6 +18,7 @@ from bridge.errors import ConfigError
 from bridge.intake.sidecar import Sidecar, read_sidecar
 from bridge.models.registry import find as find_model
 from bridge.models.weights import locate
+from bridge.neighbour import spare
 from bridge.presets.shelf import entries
 from bridge.presets.shelf import find as find_preset
 from bridge.separation.choice import choose_stems
@@ -48,6 +48,7 @@ def plan_job(work: Work, settings: Settings) -> Job:
         separation=separation,
         output=settings.output_for(preset),
         model_folders=settings.models.folders,
+        plugins=settings.plugins.options(),
         store=settings.cache.options(),
         origin=sidecar.origin if sidecar else None,
         markers=_markers(work.path, sidecar),

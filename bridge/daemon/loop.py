@@ -19,7 +19,6 @@ from bridge.daemon import control
 from bridge.daemon.agenda import Agenda
 from bridge.daemon.board import Board
 from bridge.daemon.desk import Desk
-from bridge.daemon.neighbour import Awake, Deck, in_quiet_hours, lower_priority
 from bridge.daemon.outboxes import Outboxes
 from bridge.daemon.reconcile import Reconciler
 from bridge.daemon.requests import cancel, retry
@@ -31,6 +30,7 @@ from bridge.domain.work import State
 from bridge.errors import RenderChangedError, RetryError, SetupError, WorkerError
 from bridge.intake.watcher import Watcher
 from bridge.journal.journal import open_journal
+from bridge.neighbour import Awake, Deck, in_quiet_hours, lower_priority
 from bridge.worker.client import Worker
 
 __all__ = ["Daemon"]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bridge.config import Tell
-from bridge.daemon.neighbour import Awake, Deck, in_quiet_hours, lower_priority, spare
 from bridge.daemon.tell import Messenger, filled
 from bridge.daemon.wake import Wake
+from bridge.neighbour import Awake, Deck, in_quiet_hours, lower_priority, spare
 
 
 @pytest.mark.skipif(os.name == "nt", reason="nice values")
