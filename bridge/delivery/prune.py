@@ -13,12 +13,12 @@ from pathlib import Path
 from bridge.delivery.manifest import Manifest, read, verify
 from bridge.delivery.stage import discard_stage
 from bridge.disk import disk_errors
-from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING
+from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, PROJECT, PROJECT_HEAD, STAGING, TEMPO_MIDI
 from bridge.errors import BridgeError, ConfigError, DeliveryError
 
 __all__ = ["Delivered", "Projects", "find_drops", "reason_to_keep", "remove_drop", "superseded"]
 
-_OURS = {MANIFEST, IMPORT_SCRIPT, "drop.lua"}
+_OURS = {MANIFEST, IMPORT_SCRIPT, "drop.lua", TEMPO_MIDI}
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
 _PEAKS = (".reapeaks", ".reapindex")
 """What REAPER writes beside every file it has shown, and writes again."""
@@ -39,7 +39,7 @@ class Delivered:
 
     @property
     def bytes(self) -> int:
-        return sum(file.bytes for file in self.manifest.files)
+        return sum(file.bytes for file in self.manifest.inventory)
 
 
 def find_drops(outbox: Path) -> list[Delivered]:
@@ -75,16 +75,24 @@ def reason_to_keep(drop: Delivered) -> str:
     """Say why a drop must not be taken away: it is not whole, or holds something of the user's; empty = it may."""
     if problems := verify(drop.folder, hashes=False):
         return f"it was changed: {problems[0]}"
-    known = {Path(file.path) for file in drop.manifest.files} | {Path(name) for name in _OURS}
+    known = {Path(file.path) for file in drop.manifest.inventory} | {Path(name) for name in _OURS}
     try:
         for path in _files(drop.folder):
             inside = path.relative_to(drop.folder)
             peaks = inside.name.lower().endswith(_PEAKS) and not path.is_symlink()
+            if inside == Path(PROJECT) and not path.is_symlink() and _is_untouched(path):
+                continue
             if inside not in known and inside.name.lower() not in _LITTER and not peaks:
                 return f"it holds {inside}, which is not ours"
     except OSError as exc:
         return f"it cannot be looked through: {exc.strerror or exc}"
     return ""
+
+
+def _is_untouched(project: Path) -> bool:
+    """Say whether a project is as we wrote it: saved by REAPER, it begins with REAPER's own version."""
+    with project.open("rb") as file:
+        return file.read(len(PROJECT_HEAD)) == PROJECT_HEAD.encode()
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -130,6 +138,8 @@ class Projects:
     def _read(self, path: Path) -> None:
         if path.stat().st_size > _MOST_PROJECT_BYTES:
             raise OSError(0, "it is too large to be looked through", str(path))
+        if _is_untouched(path):
+            return
         text = path.read_bytes()
         self.count += 1
         for match in _SOURCE.finditer(text):

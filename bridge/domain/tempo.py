@@ -44,6 +44,18 @@ class TempoMap:
             ordered.insert(0, replace(ordered[0], seconds=0.0, is_ramp=False))
         return cls(tuple(ordered), source)
 
+    def since(self, seconds: float) -> tuple[TempoChange, ...]:
+        """Return the map as counted from a time of the render: nothing earlier is left, the first change is at 0."""
+        shifted = [replace(one, seconds=one.seconds - seconds) for one in self.changes]
+        later = [one for one in shifted if one.seconds > 0.0]
+        first = next((one for one in reversed(shifted) if one.seconds <= 0.0), None)
+        if first is None:
+            return (replace(shifted[0], seconds=0.0, is_ramp=False), *later)
+        if first.is_ramp and later:
+            done = first.seconds / (first.seconds - later[0].seconds)
+            first = replace(first, bpm=first.bpm + (later[0].bpm - first.bpm) * done)
+        return (replace(first, seconds=0.0), *later)
+
     def at(self, seconds: float) -> TempoChange:
         """Return the change in force at a time of the render; the first one for times before it."""
         return next((one for one in reversed(self.changes) if one.seconds <= seconds), self.changes[0])

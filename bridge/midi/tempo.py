@@ -199,10 +199,8 @@ def _waiting(ticks: int) -> Iterator[mido.MetaMessage]:
 
 def _stairs(tempo: TempoMap) -> Iterator[TempoChange]:
     """Yield the changes from the start of the render on, none of them a ramp, the first one at 0."""
-    steps = [step for one, after in pairwise([*tempo.changes, None]) for step in _steps(one, after)]
-    begun = [step for step in steps if step.seconds <= 0]
-    yield replace(begun[-1] if begun else steps[0], seconds=0.0)
-    yield from (step for step in steps if step.seconds > 0)
+    for one, after in pairwise([*tempo.since(0.0), None]):
+        yield from _steps(one, after)
 
 
 def _steps(change: TempoChange | None, after: TempoChange | None) -> Iterator[TempoChange]:

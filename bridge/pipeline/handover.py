@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bridge
 from bridge.delivery import manifest as drop_json
+from bridge.delivery.plugin_states import write_states
 from bridge.delivery.records import (
     FileRecord,
     LevelsRecord,
@@ -31,6 +32,7 @@ from bridge.delivery.stemfiles import StemFiles
 from bridge.disk import disk_errors
 from bridge.domain.drop import IMPORT_SCRIPT, PROJECT, TEMPO_MIDI, DropPlan, PlannedFile
 from bridge.domain.job import Job, drop_key, separation_key
+from bridge.domain.plugins import Insert
 from bridge.domain.render import Levels, Render
 from bridge.domain.stems import bus_of
 from bridge.midi.tempo import write_midi
@@ -60,6 +62,8 @@ class Outcome:
     gain_db: float
     """Common gain of all stem files, 0 or less."""
     null_db: float | None
+    inserts: tuple[Insert, ...] = ()
+    """The user's plugins that were at work, or left out."""
 
 
 def model_record(
@@ -134,6 +138,7 @@ def _manifest(job: Job, outcome: Outcome, stage: Stage, watch: Watch, drop_id: s
             sha256=job.preset.sha256,
             printed=tuple(stem for stem in outcome.wet.paths if bus_of(stem) is None),
         ),
+        plugins=write_states(stage.folder, outcome.inserts),
         output=OutputRecord(format=job.output.format, subtype=plan.subtype, common_gain_db=outcome.gain_db),
         files=tuple(_record(file, outcome, stage.folder) for file in plan.files),
         null_depth_db=drop_json.null_depth(outcome.null_db),

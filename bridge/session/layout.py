@@ -30,7 +30,7 @@ def rows(plan: SessionPlan) -> tuple[Row, ...]:
     stems = [track for track in plan.tracks if track.key.startswith("stem:")]
     others = [Row(track) for track in plan.tracks if not track.key.startswith("stem:")]
     if plan.layout == "sends":
-        return (*(Row(one) for one in (*stems, *plan.buses)), *others)
+        return (*(Row(track) for track in stems), *(Row(bus) for bus in plan.buses), *others)
     buses = {bus.name: bus for bus in plan.buses}
     made: list[Row] = []
     placed: set[str] = set()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from bridge.domain.render import Source
 from bridge.domain.session import BusPlan, FxPlan, SessionPlan, TrackPlan
@@ -13,13 +11,15 @@ from bridge.domain.tempo import TempoChange
 from bridge.resources import shipped
 from bridge.session.layout import is_return, rows
 from bridge.session.lua import literal
+from bridge.session.names import identity, one_line
 from bridge.units import db_to_gain, frames_to_seconds
 
 __all__ = ["drop_data", "import_script"]
 
 _VERSION = 1
-_LIBRARY = "Stem Bridge/lib/stembridge_import.lua"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_LIBRARY = "Stem Bridge/lib"
+_PARTS = ("edit", "compare", "build", "import")
+"""The files of the library that an import needs, each after those that it needs itself."""
 
 _SCRIPT = """\
 -- Stem Bridge: brings the stems that lie beside this file into the open REAPER project.
@@ -28,12 +28,12 @@ _SCRIPT = """\
 
 local DATA = {data}
 
-local import_drop = (function()
+local lib = {{}}
+
 {code}
-end)()
 
 local folder = debug.getinfo(1, "S").source:match("^@(.*[/\\\\])") or ""
-local _, message = import_drop(DATA, folder)
+local _, message = lib.import(DATA, folder)
 if message then reaper.ShowMessageBox(message, "Stem Bridge", 0) end
 """
 
@@ -43,7 +43,9 @@ def import_script(plan: SessionPlan) -> str:
 
     Raises OSError when the installation lacks its ReaScripts.
     """
-    code = (shipped("reaper_scripts") / _LIBRARY).read_text(encoding="utf-8").strip("\n")
+    folder = shipped("reaper_scripts") / _LIBRARY
+    parts = [(name, (folder / f"stembridge_{name}.lua").read_text(encoding="utf-8").strip("\n")) for name in _PARTS]
+    code = "\n\n".join(f"lib.{name} = (function(...)\n{text}\nend)(lib)" for name, text in parts)
     return _SCRIPT.format(data=literal(_data(plan)), code=code)
 
 
@@ -56,7 +58,7 @@ def _data(plan: SessionPlan) -> dict[str, object]:
     rate = plan.sample_rate
     return {
         "version": _VERSION,
-        "title": _one_line(plan.title),
+        "title": one_line(plan.title),
         "origin": {"seconds": plan.origin.seconds, "is_timecode": plan.origin.source == "bext"},
         "layout": plan.layout,
         "tempo": None if plan.tempo is None else [_tempo(change) for change in plan.tempo.changes],
@@ -66,7 +68,7 @@ def _data(plan: SessionPlan) -> dict[str, object]:
         ],
         "markers": [
             {
-                "name": _one_line(marker.name),
+                "name": one_line(marker.name),
                 "start": frames_to_seconds(marker.position_frames, rate),
                 "length": frames_to_seconds(marker.length_frames, rate),
             }
@@ -77,18 +79,18 @@ def _data(plan: SessionPlan) -> dict[str, object]:
 
 def _track(plan: SessionPlan, track: TrackPlan) -> dict[str, object]:
     return {
-        "id": _identity(plan, track.key),
-        "name": _one_line(track.name),
+        "id": identity(plan, track.key),
+        "name": one_line(track.name),
         "color": _rgb(track.color),
         "channels": track.channels,
         "volume": db_to_gain(track.gain_db),
         "pan": track.pan,
         "mute": track.mute,
-        "bus": None if track.bus is None else _identity(plan, f"bus:{track.bus}"),
+        "bus": None if track.bus is None else identity(plan, f"bus:{track.bus}"),
         "item": {
             "seconds": frames_to_seconds(track.item.length_frames, plan.sample_rate),
             "volume": db_to_gain(track.item.gain_db),
-            "takes": [{"file": take.file, "name": _one_line(take.name)} for take in track.item.takes],
+            "takes": [{"file": take.file, "name": one_line(take.name)} for take in track.item.takes],
         },
         "fx": [_fx(one) for one in track.fx] or None,
     }
@@ -97,7 +99,7 @@ def _track(plan: SessionPlan, track: TrackPlan) -> dict[str, object]:
 def _bus(plan: SessionPlan, bus: BusPlan) -> dict[str, object]:
     sends = [
         {
-            "to": _identity(plan, f"bus:{send.target}"),
+            "to": identity(plan, f"bus:{send.target}"),
             "volume": db_to_gain(send.level_db),
             "pan": send.pan,
             "pre": send.is_pre_fader,
@@ -106,14 +108,14 @@ def _bus(plan: SessionPlan, bus: BusPlan) -> dict[str, object]:
         if send.source == bus.name
     ]
     return {
-        "id": _identity(plan, f"bus:{bus.name}"),
-        "name": _one_line(bus.name),
+        "id": identity(plan, f"bus:{bus.name}"),
+        "name": one_line(bus.name),
         "color": _rgb(bus.color),
         "channels": bus.channels,
         "volume": db_to_gain(bus.gain_db),
         "pan": bus.pan,
         "mute": False,
-        "parent": None if bus.parent is None else _identity(plan, f"bus:{bus.parent}"),
+        "parent": None if bus.parent is None else identity(plan, f"bus:{bus.parent}"),
         "adopt": list(bus.adopt) or None,
         "fx": [_fx(one) for one in bus.fx] or None,
         "is_return": is_return(plan, bus),
@@ -143,16 +145,6 @@ def _source(source: Source) -> dict[str, object]:
         "mute": list(source.mute_guids) or None,
         "parent": source.parent_guid or None,
     }
-
-
-def _identity(plan: SessionPlan, key: str) -> str:
-    """Name a track for ever: plain ASCII, since it is stored inside the user's project file."""
-    return f"{quote(plan.drop_id, safe='')}/{quote(key, safe=':')}"
-
-
-def _one_line(text: str) -> str:
-    """Take out what a track name cannot hold; a project file is made of lines, and a NUL ends a C string."""
-    return _CONTROL.sub(" ", text)
 
 
 def _rgb(color: str) -> list[int] | None:
