@@ -16,12 +16,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from bridge.domain.job import SeparationOptions, StoreOptions
+from bridge.domain.plugins import Missing, PluginOptions
 from bridge.domain.preset import OutputOptions, Preset
 from bridge.errors import ConfigError
 from bridge.layers import CONFIG_VARIABLE, DATA_VARIABLE, Layers
 
 __all__ = ["Daemon", "Inbox", "Intake", "Models", "Output", "Presets", "Separation", "Settings", "Tell", "default_file"]
-__all__ += ["Cache", "cache_folder", "load", "state_folder"]
+__all__ += ["Cache", "Plugins", "cache_folder", "load", "state_folder"]
 
 
 def _words(value: object) -> object:
@@ -177,6 +178,32 @@ class Cache(_Part):
         return StoreOptions(folder, round(self.max_gb * 1e9))
 
 
+class Plugins(_Part):
+    """Your own VST3 and Audio Unit plugins, and what one of them may cost."""
+
+    folders: Folders = ()
+    """The only places plugins are loaded from; empty = none is. See: stem-bridge plugins scan"""
+    missing: Missing = "fail"
+    """What happens where a preset names a plugin that is not there."""
+    seconds_to_load: Annotated[float, Field(strict=True, ge=1.0, le=600.0)] = 30.0
+    """A plugin that needs longer to load is given up; 1..600."""
+    seconds_without_progress: Annotated[float, Field(strict=True, ge=1.0, le=600.0)] = 30.0
+    """A plugin that works longer on less than a second of sound is given up; 1..600."""
+    memory_gb: Annotated[float, Field(strict=True, ge=0.5, le=1000.0)] = 4.0
+    """A plugin that takes more memory is given up; 0.5..1000."""
+
+    def options(self, environment: Mapping[str, str] = os.environ) -> PluginOptions:
+        """Return what a job carries; crashes are counted in the state folder."""
+        return PluginOptions(
+            folders=tuple(folder.absolute() for folder in self.folders),
+            missing=self.missing,
+            seconds_to_load=self.seconds_to_load,
+            seconds_without_progress=self.seconds_without_progress,
+            memory_gb=self.memory_gb,
+            records=state_folder(environment) / "plugins",
+        )
+
+
 class Models(_Part):
     """Where weights lie besides the cache of downloads."""
 
@@ -196,6 +223,7 @@ class Settings(_Part):
     tell: Tell = Tell()
     presets: Presets = Presets()
     models: Models = Models()
+    plugins: Plugins = Plugins()
     cache: Cache = Cache()
     file: Path | None = Field(default=None, exclude=True)
     """The bridge.yaml that was read; None when there is none."""

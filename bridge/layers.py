@@ -146,7 +146,7 @@ def _anchor_folders(values: dict[str, Any], base: Path) -> None:
     for one in inboxes if isinstance(inboxes, list) else []:
         if isinstance(one, dict):
             one.update({key: anchored(one[key]) for key in ("path", "outbox") if key in one})
-    for name in ("presets", "models"):
+    for name in ("presets", "models", "plugins"):
         part = values.get(name)
         if isinstance(part, dict) and isinstance(part.get("folders"), list):
             part["folders"] = [anchored(folder) for folder in part["folders"]]

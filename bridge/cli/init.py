@@ -52,7 +52,7 @@ def init(
 
 def template(home: Path) -> str:
     """Write a commented bridge.yaml whose inbox and outbox lie in `home`; it loads as it is."""
-    from bridge.config import Cache, Daemon, Intake, Output, Separation, Tell
+    from bridge.config import Cache, Daemon, Intake, Output, Plugins, Separation, Tell
 
     return _TEMPLATE.format(
         inbox=_quoted(home / "inbox"),
@@ -63,6 +63,7 @@ def template(home: Path) -> str:
         output=_described(Output),
         daemon=_described(Daemon),
         tell=_described(Tell),
+        plugins=_described(Plugins),
         cache=_described(Cache),
     )
 
@@ -123,6 +124,9 @@ presets:
 
 models:
   # folders: []   # folders of weights you brought yourself
+
+plugins:
+{plugins}
 
 cache:
 {cache}

@@ -62,6 +62,7 @@ class Planner:
             model_folders=self.settings.models.folders,
             stems_from=stems_from,
             store=self.settings.cache.options(),
+            plugins=self.settings.plugins.options(),
         )
 
     def _check_model(self, name: str) -> Model:

@@ -21,10 +21,12 @@ from bridge.delivery.records import (
     ModelRecord,
     OriginRecord,
     OutputRecord,
+    PluginRecord,
     PresetRecord,
     Record,
     RenderRecord,
     SourceRecord,
+    StateRecord,
     TempoRecord,
     Text,
     TimingsRecord,
@@ -55,6 +57,8 @@ class Manifest(Record):
     tags: Annotated[dict[Text, Text], Field(default_factory=dict)]
     model: ModelRecord
     preset: PresetRecord
+    plugins: Annotated[tuple[PluginRecord, ...], Field(max_length=1000)] = ()
+    """The user's own, in the order of stems and chains."""
     output: OutputRecord
     files: Annotated[tuple[FileRecord, ...], Field(max_length=1000)]
     null_depth_db: float | Literal["exact"] | None
@@ -62,9 +66,14 @@ class Manifest(Record):
     timings: TimingsRecord
     notices: tuple[Text, ...] = ()
 
+    @property
+    def inventory(self) -> tuple[FileRecord | StateRecord, ...]:
+        """Return every file whose size and checksum is known."""
+        return (*self.files, *(one.state for one in self.plugins if one.state is not None))
+
     @model_validator(mode="after")
     def _no_file_twice(self) -> Self:
-        if len({same_name_key(file.path) for file in self.files}) < len(self.files):
+        if len({same_name_key(file.path) for file in self.inventory}) < len(self.inventory):
             raise ValueError("two files have one name")
         return self
 
@@ -151,10 +160,10 @@ def verify(drop_folder: Path, *, hashes: bool = True) -> list[str]:
         manifest = read(drop_folder / MANIFEST)
     except DeliveryError as error:
         return [error.message]
-    return [problem for file in manifest.files if (problem := _problem(drop_folder, file, hashes))]
+    return [problem for file in manifest.inventory if (problem := _problem(drop_folder, file, hashes))]
 
 
-def _problem(drop_folder: Path, file: FileRecord, hashes: bool) -> str | None:
+def _problem(drop_folder: Path, file: FileRecord | StateRecord, hashes: bool) -> str | None:
     path = drop_folder / file.path
     try:
         status = path.lstat()

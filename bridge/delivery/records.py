@@ -14,6 +14,7 @@ from bridge.domain.render import AudioFormat, Container, Levels, Marker, Origin,
 from bridge.domain.tempo import TempoChange, TempoMap
 
 __all__ = [
+    "PLUGIN_STATES",
     "FileRecord",
     "FormatRecord",
     "LevelsRecord",
@@ -22,17 +23,21 @@ __all__ = [
     "ModelRecord",
     "OriginRecord",
     "OutputRecord",
+    "PluginRecord",
     "PresetRecord",
     "Record",
     "RenderRecord",
     "SegmentsRecord",
     "SourceRecord",
+    "StateRecord",
     "TempoRecord",
     "Text",
     "TimingsRecord",
     "Versions",
 ]
 
+PLUGIN_STATES = "plugins"
+"""Folder of a drop that holds the states of the user's plugins."""
 _FOLDERS = {"stem": "stems", "dry": "dry", "mix": "mix", "bus": "buses"}
 
 
@@ -221,6 +226,42 @@ class PresetRecord(Record):
     name: Text
     sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
     printed: tuple[Text, ...]
+
+
+class StateRecord(Record):
+    """The state of a plugin as a file that a DAW can load."""
+
+    path: Annotated[str, AfterValidator(_inside)]
+    bytes: Count
+    sha256: Sha256
+
+    @model_validator(mode="after")
+    def _lies_with_the_states(self) -> Self:
+        if not self.path.startswith(f"{PLUGIN_STATES}/"):
+            raise ValueError(f"a state lies in {PLUGIN_STATES}/")
+        return self
+
+
+class PluginRecord(Record):
+    """One of the user's plugins in a chain: which it was, and how it was set."""
+
+    stem: Text
+    position: Annotated[int, Field(ge=1)]
+    """Which of the plugins of its stem."""
+    path: Text
+    """As the preset names it."""
+    name: Text = ""
+    maker: Text = ""
+    version: Text = ""
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    latency_frames: Count = 0
+    parameters: dict[Text, bool | float | Text] = {}
+    """As read back after they were set."""
+    wet: Annotated[float, Field(ge=0, le=1)] = 1.0
+    state: StateRecord | None = None
+    """None where the plugin gave none."""
+    skipped: Text = ""
+    """Why it was left out; empty = it was at work."""
 
 
 class OutputRecord(Record):

@@ -65,8 +65,10 @@ class Job:
     output: OutputOptions = field(default_factory=OutputOptions)
     model_folders: tuple[Path, ...] = ()
     """Extra folders where weights may lie."""
-    plugins: PluginOptions = PluginOptions()
+    plugins: PluginOptions = field(default_factory=PluginOptions)
     """Where the user's own plugins lie, and what they may cost."""
+    plugins_found: tuple[str, ...] = ()
+    """What is at work of them, a text for each step of the preset: found when the work begins."""
     origin: Origin | None = None
     """Where in the project the render starts, when a sidecar says so; else the file itself is asked."""
     markers: tuple[Marker, ...] = ()
@@ -96,7 +98,7 @@ def drop_key(job: Job, render: Render, weights_sha256: Sequence[str]) -> str:
     """Name a result by all that changes it, 16 hex digits: same key, same drop.
 
     Covers what `separation_key` covers, and the place in the project, the markers, the tempo map, what was rendered,
-    the tags, the preset and the output. What nobody says is left out, so that it changes no key.
+    the tags, the preset with its plugins, and the output. What nobody says is left out, so that it changes no key.
     """
     facts: dict[str, object] = {
         "stems": separation_key(job, render.audio_key, weights_sha256),
@@ -105,6 +107,8 @@ def drop_key(job: Job, render: Render, weights_sha256: Sequence[str]) -> str:
         "preset": [job.preset.name, job.preset.sha256],
         "output": asdict(job.output),
     }
+    if job.plugins_found:
+        facts["plugins"] = job.plugins_found
     if render.tempo is not None:
         facts["tempo"] = asdict(render.tempo)
     if render.source is not None:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import Chain, MidSide, Parallel, Plugin, Preset
+from bridge.effects.blame import blamed
 from bridge.errors import PluginError
 from bridge.words import did_you_mean, sentence
 
@@ -123,7 +124,8 @@ def fingerprint(preset: Preset, options: PluginOptions) -> tuple[str, ...]:
 
     Raises PluginError as `find_file` does; what is not there has a text of its own.
     """
-    chains = [one.chain for _, one in (*sorted(preset.stems.items()), *sorted(preset.buses.items()))]
+    chains = [preset.stems[name].chain for name in sorted(preset.stems)]
+    chains += [preset.buses[name].chain for name in sorted(preset.buses)]
     return tuple(_print(step, options) for chain in chains for step in _steps(chain))
 
 
@@ -171,9 +173,12 @@ def _print(step: Plugin, options: PluginOptions) -> str:
         raise
     if file is None:
         return "skipped"
+    blame = blamed(options.records, (sha256 := file.sha256()))
+    if blame and blame.blocked and _skips(step, options):
+        return "skipped"
     state = find_preset(step, options)
     content = hashlib.sha256(state.read_bytes()).hexdigest() if state else ""
-    return f"{file.sha256()} {content}"
+    return f"{sha256} {content}"
 
 
 def _skips(step: Plugin, options: PluginOptions) -> bool:

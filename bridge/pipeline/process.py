@@ -30,6 +30,8 @@ from bridge.domain.render import Render, merged
 from bridge.domain.stems import StemBlock, StemChoice, complement_name
 from bridge.domain.work import Identified
 from bridge.effects.graph import bind
+from bridge.effects.plugin_files import fingerprint
+from bridge.effects.rack import Rack
 from bridge.errors import BridgeError, DeliveryError, ReadError
 from bridge.intake.midifile import midi_beside
 from bridge.intake.snapshot import Snapshot, take
@@ -71,6 +73,7 @@ def process(
         snapshot = take(job.render, stage.work, name=_copy_name(job.render))
         if oddity := require_complete(snapshot.path).reason:
             watch.notice(f"{job.render.name}: {oddity}.")
+        job = replace(job, plugins_found=fingerprint(job.preset, job.plugins))
         with ExitStack() as opened:
             mix = opened.enter_context(open_sound(snapshot.path, stage.work))
             render, scanned, chunks = _examine(job, snapshot, mix, watch)
@@ -81,12 +84,14 @@ def process(
                 return _source_of_stems(job, mix, scanned, separators, store, stage.work)
 
             job, source = _open_source(opened, job, known, source_of, watch)
+            rack = opened.enter_context(Rack(job.plugins, watch.notice))
             graph = bind(
                 job.preset,
                 source.choice.delivered,
                 sample_rate=mix.format.sample_rate,
                 channels=mix.format.channels,
                 tempo=render.tempo,
+                rack=rack,
             )
             plan = plan_drop(
                 name=job.name,
@@ -106,7 +111,7 @@ def process(
             wet = opened.enter_context(recording.wet(graph.run(dry, watch.notice)))
             gain_db = recording.encode(dry, wet, remainder=_remainder(job))
             null_db = recording.prove_the_sum(dry, gain_db, promised=job.stems_from is None)
-        outcome = Outcome(render, source.model(), plan, dry, wet, gain_db, null_db)
+        outcome = Outcome(render, source.model(), plan, dry, wet, gain_db, null_db, tuple(rack.inserts))
         hand_over(job, outcome, snapshot.path, stage, watch)
         stage.finish()
         if store is not None:
