@@ -294,8 +294,7 @@ REFUSED: Mapping[str, str] = {
     "Mix": "it loses alignment with latent effects; write 'parallel:' instead",
     "Chain": "a list of steps is a chain already",
     "Pedalboard": "a list of steps is a chain already",
-    "plugin": "third-party plugins are not part of presets yet; insert them live through a bus's 'reaper_fx'",
-    "VST3Plugin": "third-party plugins are not part of presets yet; insert them live through a bus's 'reaper_fx'",
-    "AudioUnitPlugin": "third-party plugins are not part of presets yet; insert them live through a bus's 'reaper_fx'",
+    "VST3Plugin": "write 'plugin: {path: ...}' instead",
+    "AudioUnitPlugin": "write 'plugin: {path: ...}' instead",
 }
 """Names a preset may not use, and why."""

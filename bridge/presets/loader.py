@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from bridge import strict_yaml
 from bridge.domain.preset import Bus, Chain, Effect, MidSide, OutputOptions, Parallel, Preset, Send, StemPreset, Step
-from bridge.errors import PresetError
 from bridge.presets.catalog import EFFECTS, REFUSED, SOURCES, STEMS, STEP_FIELDS
+from bridge.presets.compose import FindBase, compose, read_text
 from bridge.presets.fields import Field, Value, check, choice, entries, flag, number, read, string
 from bridge.presets.plugin_step import plugin_step
 from bridge.strict_yaml import Node
 from bridge.words import did_you_mean
 
-__all__ = ["BUS_FIELDS", "OUTPUT_FIELDS", "PRESET_FIELDS", "SEND_FIELDS", "STEM_FIELDS", "load", "parse"]
+__all__ = ["BUS_FIELDS", "OUTPUT_FIELDS", "PRESET_FIELDS", "SEND_FIELDS", "STEM_FIELDS", "TAG", "load", "parse"]
 
 MOST_EFFECTS = 100
 
@@ -28,11 +27,13 @@ _PATTERN = string(_WORD, "Name of a track, or a pattern such as DRUM*.")
 PRESET_FIELDS = {
     "version": number(1, 1, "", "Version of this format: 1.", required=True),
     "name": string(r"(?s).+", "The name of the file, without its ending."),
+    "extends": string(r"(?s).+", "A preset to begin from, by name or by the path of its file."),
     "description": string(r"(?s).{0,1000}", "What the preset does, for people.", default=""),
     "layout": choice(
         ("sends", "folders"), "Stems reach their bus by sends, or as children of a folder track.", default="sends"
     ),
 }
+TAG = string(r"[a-z0-9][a-z0-9-]{0,30}", "A lower-case word to find the preset by.")
 STEM_FIELDS = {
     "reference_lufs": number(
         -50,
@@ -70,23 +71,20 @@ OUTPUT_FIELDS = {
 }
 
 
-def load(path: Path) -> Preset:
+def load(path: Path, find_base: FindBase = lambda _, __: None) -> Preset:
     """Read a preset file; its name is the file's, without the ending. Raises PresetError."""
-    try:
-        data = strict_yaml.read_bytes(path)
-    except (OSError, ValueError) as exc:
-        reason = (isinstance(exc, OSError) and exc.strerror) or str(exc)
-        raise PresetError(f"The preset {path} cannot be read: {reason}.", hint="Check the path.", path=path) from exc
-    return parse(data, name=path.stem, path=path)
+    return parse(read_text(path), name=path.stem, path=path, find_base=find_base)
 
 
-def parse(text: str | bytes, *, name: str, path: Path | None = None) -> Preset:
+def parse(
+    text: str | bytes, *, name: str, path: Path | None = None, find_base: FindBase = lambda _, __: None
+) -> Preset:
     """Read the text of a preset called `name`. Raises PresetError that says where and what to do."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    root = strict_yaml.load(data, what=name, error=PresetError, path=path)
+    root, texts = compose(data, name=name, path=path, find_base=find_base)
     if root.value is None:
         raise root.fail("the preset is empty", "begin with 'version: 1'")
-    values = read(root, PRESET_FIELDS, "a preset", inner=("stems", "buses", "sends", "output"))
+    values = read(root, PRESET_FIELDS, "a preset", inner=("variables", "tags", "stems", "buses", "sends", "output"))
     parts = entries(root, "a preset")
     if str(values.get("name", name)).casefold() != name.casefold():
         raise parts["name"].fail(f"the preset calls itself '{values['name']}'", f"write 'name: {name}', or remove it")
@@ -98,10 +96,11 @@ def parse(text: str | bytes, *, name: str, path: Path | None = None) -> Preset:
         stems=_stems(parts.get("stems"), buses),
         buses=buses,
         sends=_sends(parts.get("sends"), buses),
+        tags=_texts(parts.get("tags"), TAG, "tags"),
         layout=str(values.get("layout", "sends")),  # type: ignore[arg-type]  # checked by PRESET_FIELDS
         output=OutputOptions(**output),  # type: ignore[arg-type]  # checked by OUTPUT_FIELDS
         stated_output=frozenset(output),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=hashlib.sha256(texts).hexdigest(),
     )
 
 

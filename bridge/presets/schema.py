@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.presets.catalog import EFFECTS, STEMS, STEP_FIELDS, EffectSpec
+from bridge.presets.compose import VARIABLE
 from bridge.presets.fields import NOTE_VALUE, Field
-from bridge.presets.loader import BUS_FIELDS, OUTPUT_FIELDS, PRESET_FIELDS, SEND_FIELDS, STEM_FIELDS
+from bridge.presets.loader import BUS_FIELDS, OUTPUT_FIELDS, PRESET_FIELDS, SEND_FIELDS, STEM_FIELDS, TAG
 from bridge.presets.plugin_step import PLUGIN_FIELDS, parameters_schema
 
 __all__ = ["schema"]
 
 Json = dict[str, Any]
+
+_VARIABLE: Json = {"type": "string", "pattern": f"^{VARIABLE}$"}
 
 
 def schema() -> Json:
@@ -23,6 +26,12 @@ def schema() -> Json:
     stem = _map(STEM_FIELDS, **chained)
     root = _map(
         PRESET_FIELDS,
+        variables={
+            "description": "Values by name; write $name where one belongs.",
+            "type": ["object", "null"],
+            "additionalProperties": {"type": ["number", "string", "boolean"]},
+        },
+        tags={"type": ["array", "null"], "items": {"type": "string", "pattern": f"^{TAG.pattern}$"}},
         stems={"type": ["object", "null"], "properties": {name: {"$ref": "#/$defs/stem"} for name in (*STEMS, "*")}},
         buses={"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/bus"}},
         sends={"type": ["array", "null"], "items": _map(SEND_FIELDS)},
@@ -85,9 +94,9 @@ def _value(field: Field) -> Json:
     if field.default is not None and not field.required:
         said["default"] = field.default
     if field.kind == "flag":
-        return said | {"type": "boolean"}
+        return said | {"anyOf": [{"type": "boolean"}, _VARIABLE]}
     if field.kind == "choice":
-        return said | {"enum": list(field.choices)}
+        return said | {"anyOf": [{"enum": list(field.choices)}, _VARIABLE]}
     if field.kind == "text":
         return said | {"type": "string"}
     span: Json = {"type": "number", "minimum": field.low, "maximum": field.high}
@@ -96,4 +105,4 @@ def _value(field: Field) -> Json:
     words: list[Json] = [{"enum": list(field.choices)}] if field.choices else []
     if field.notes:
         words.append({"type": "string", "pattern": f"^{NOTE_VALUE}$"})
-    return said | ({"anyOf": [*words, span]} if words else span)
+    return said | {"anyOf": [*words, span, _VARIABLE]}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from bridge.config import default_file
 from bridge.domain.preset import Preset
 from bridge.errors import PresetError
 from bridge.presets.loader import load
@@ -14,7 +16,13 @@ from bridge.presets.schema import schema
 from bridge.resources import shipped
 from bridge.words import did_you_mean, sentence
 
-__all__ = ["Entry", "entries", "find", "schema", "template"]
+__all__ = ["SCHEMA_FILE", "Entry", "entries", "find", "project_folders", "schema", "template", "user_folder"]
+
+PROJECT_FOLDER = "stem-bridge-presets"
+"""Name of a folder with the presets of one project."""
+SCHEMA_FILE = "stem-bridge-preset.json"
+"""What the first line of a new preset points at, for editors."""
+
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -29,6 +37,7 @@ class Entry:
     shipped: bool
     error: str = ""
     """Empty, or why it cannot be used."""
+    tags: tuple[str, ...] = ()
 
 
 def find(name_or_path: str, folders: Sequence[Path] = ()) -> Preset:
@@ -39,14 +48,14 @@ def find(name_or_path: str, folders: Sequence[Path] = ()) -> Preset:
     home = name_or_path.startswith(("~/", "~\\"))
     path = Path(name_or_path).expanduser() if home else Path(name_or_path)
     if path.suffix.lower() in _ENDINGS or path.name != name_or_path:
-        return load(path)
+        return load(path, partial(_base, folders))
     by_name = {file.stem.casefold(): file for file, _ in reversed(list(_files(folders)))}
     found = by_name.get(name_or_path.casefold())
     if found is None:
         names = sorted(file.stem for file in by_name.values())
         hint = did_you_mean(name_or_path, names) or f"presets are {', '.join(names)}; or give the path of a .yaml file"
         raise PresetError(f"There is no preset '{name_or_path[:80]}'.", hint=sentence(hint))
-    return load(found)
+    return load(found, partial(_base, folders))
 
 
 def entries(folders: Sequence[Path] = ()) -> list[Entry]:
@@ -56,11 +65,34 @@ def entries(folders: Sequence[Path] = ()) -> list[Entry]:
         if file.stem.casefold() in listed:
             continue
         try:
-            entry = Entry(file.stem, file, load(file).description, is_shipped)
+            preset = load(file, partial(_base, folders))
+            entry = Entry(file.stem, file, preset.description, is_shipped, tags=preset.tags)
         except PresetError as exc:
             entry = Entry(file.stem, file, "", is_shipped, error=exc.message)
         listed[file.stem.casefold()] = entry
     return sorted(listed.values(), key=lambda entry: entry.name.casefold())
+
+
+def project_folders(render: Path) -> tuple[Path, ...]:
+    """Return where presets of a render's project may lie: beside the render, and up to two folders above it."""
+    return tuple(folder / PROJECT_FOLDER for folder in render.absolute().parents[:3])
+
+
+def user_folder() -> Path:
+    """Return the folder for the user's own presets that is always looked into."""
+    return default_file().parent / "presets"
+
+
+def _base(folders: Sequence[Path], wanted: str, path: Path | None) -> Path | None:
+    """Find what a preset extends; one of its own name is the next below it, so that a shipped one can be varied."""
+    named = Path(wanted)
+    if named.suffix.lower() in _ENDINGS:
+        found = (path.parent if path else Path()) / named
+        return found if found.is_file() else None
+    files = [file for file, _ in _files(folders) if file.stem.casefold() == wanted.casefold()]
+    own = [number for number, file in enumerate(files) if path is not None and file.resolve() == path.resolve()]
+    below = files[own[0] + 1 :] if own else files
+    return below[0] if below else None
 
 
 def template(name: str) -> str:
@@ -69,7 +101,8 @@ def template(name: str) -> str:
 
 
 def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
-    for folder, is_shipped in [*((folder, False) for folder in folders), (shipped("presets"), True)]:
+    own = dict.fromkeys([*folders, user_folder()])
+    for folder, is_shipped in [*((folder, False) for folder in own), (shipped("presets"), True)]:
         try:
             files = sorted(folder.iterdir())
         except FileNotFoundError:
@@ -85,33 +118,41 @@ def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
 
 _TEMPLATE = """\
 # yaml-language-server: $schema=stem-bridge-preset.json
-# (write that file with: stem-bridge presets schema > stem-bridge-preset.json)
 version: 1
 name: {name}
 description: What it does, for whoever reads the list.
+tags: [vocals]
+# extends: vocal-air          # begin from another preset, and write down only what is different
+variables: {{air_db: 2}}        # a value by name: write $air_db where it belongs
 
 stems:
   vocals:
     reference_lufs: -20        # the chain hears the stem at this loudness; its level is restored afterwards
     chain:                     # printed into the file, in this order; [] leaves the stem dry
-      - HighpassFilter: {{cutoff_frequency_hz: 90}}
+      - HighpassFilter: {{cutoff_frequency_hz: 90, slope_db: 12}}
       - Compressor: {{threshold_db: -22, ratio: 3, attack_ms: 10, release_ms: 120, link: true}}
-      - HighShelfFilter: {{cutoff_frequency_hz: 9000, gain_db: 2}}
+      - HighShelfFilter: {{cutoff_frequency_hz: 9000, gain_db: $air_db}}
+      # - DeEsser: {{threshold_db: -30}}
+      # - Delay: {{delay_seconds: 1/8d, feedback: 0.3, mix: 0.15}}   # note values follow the tempo
+      # - mid_side: {{mid: [], side: [{{Gain: {{gain_db: 2}}}}]}}
       # - Reverb: {{room_size: 0.4, wet_level: 0.1, dry_level: 0.5}}
       # - Distortion: {{drive_db: 12, wet: 0.2, bypass: true}}
       # - parallel:            # branches hear the same input and are summed; [] is the dry path
       #     - []
       #     - [{{Compressor: {{threshold_db: -35, ratio: 8}}}}, {{Gain: {{gain_db: -6}}}}]
+    # target_lufs: -18         # or target_peak_db: loudness or highest sample of the printed file
     tail: auto                 # how long it may ring on after the end: auto, or seconds
     gain_db: 0                 # gain_db, pan and mute are faders of the session, never printed
     pan: 0
     mute: false
     bus: VOX
-  "*": {{bus: MUSIC}}            # every other stem
+  "*":                         # every other stem
+    # chain: [{{Ducker: {{under: vocals, depth_db: 3}}}}]   # steps back while the voice sings
+    bus: MUSIC
 
 buses:
-  VOX: {{color: "#d1495b"}}
-  MUSIC: {{color: "#30638e"}}
+  VOX: {{color: "#d1495b"}}      # print: true delivers the submix as a file, chain: [...] goes into it
+  MUSIC: {{color: "#30638e"}}    # parent: BUS feeds another bus, adopt: ["MUS*"] uses a track that you have
   VERB: {{color: "#8a8a8a", reaper_fx: [ReaVerbate]}}   # live effects, inserted in REAPER
 
 sends:

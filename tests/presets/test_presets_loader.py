@@ -115,7 +115,7 @@ def step(text: str) -> str:
         (step("Ducker: {under: vokals}"), 5, "'under'", "'vocals'"),
         (step("mid_side: {}"), 5, "neither", "mid"),
         (step("mid_side: {middle: []}"), 5, "no 'middle'", "mid"),
-        (step("plugin: {path: x.vst3}"), 5, "third-party plugins are not part", ""),
+        (step("VST3Plugin: {}"), 5, "plugin: {path", ""),
         (step("parallel: []"), 5, "no branch", "[]"),
         (step("parallel: [Gain: {gain_db: 1}]"), 5, "must be a list", ""),
         (step("[]"), 5, "must be a map", ""),

@@ -67,7 +67,7 @@ def test_the_template_loads_as_it_is_and_with_its_examples_switched_on() -> None
     for name in ("mine", 'a: "b" #{c}', "on", "2024", "Übung 🎤"):
         assert parse(template(name), name=name).name == name
     examples = re.sub(r"^      # ", "      ", template("mine"), flags=re.MULTILINE)
-    assert len(parse(examples, name="mine").stems["vocals"].chain) == 6
+    assert len(parse(examples, name="mine").stems["vocals"].chain) == 9
 
 
 def valid(value: object, rule: dict[str, Any], whole: dict[str, Any]) -> bool:
