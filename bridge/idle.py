@@ -16,8 +16,10 @@ Ask = Callable[[Sequence[str]], str]
 
 _PATIENCE_SECONDS = 5.0
 _MUTTER = "org.gnome.Mutter.IdleMonitor"
-_GNOME = ("gdbus", "call", "--session", "--dest", _MUTTER, "--object-path", "/org/gnome/Mutter/IdleMonitor/Core")
-_GNOME += ("--method", f"{_MUTTER}.GetIdletime")
+_GNOME = (
+    *("gdbus", "call", "--session", "--dest", _MUTTER, "--object-path", "/org/gnome/Mutter/IdleMonitor/Core"),
+    *("--method", f"{_MUTTER}.GetIdletime"),
+)
 _X11 = ("xprintidle",)
 _LOGIND = ("loginctl", "show", "--property=IdleHint", "--property=IdleSinceHint")
 _MACOS = ("ioreg", "-r", "-c", "IOHIDSystem", "-d", "1")
@@ -77,14 +79,19 @@ def _asked(command: Sequence[str]) -> str:
 def _windows() -> float | None:
     if sys.platform != "win32":
         return None
-    import ctypes
+    else:  # noqa: RET505 - mypy takes what follows a platform's return for dead
+        import ctypes
 
-    class LastInput(ctypes.Structure):
-        _fields_ = (("size", ctypes.c_uint), ("ticks", ctypes.c_uint))
+        class LastInput(ctypes.Structure):
+            _fields_ = (("size", ctypes.c_uint), ("ticks", ctypes.c_uint))
 
-    last = LastInput(ctypes.sizeof(LastInput), 0)
-    if not ctypes.windll.user32.GetLastInputInfo(ctypes.byref(last)):
-        return None
-    # Both count milliseconds since the start in 32 bits, and begin again after 49 days.
-    ticks: int = ctypes.windll.kernel32.GetTickCount() & 0xFFFFFFFF
-    return ((ticks - last.ticks) & 0xFFFFFFFF) / 1e3
+        last = LastInput(ctypes.sizeof(LastInput), 0)
+        if not ctypes.windll.user32.GetLastInputInfo(ctypes.byref(last)):
+            return None
+        now: int = ctypes.windll.kernel32.GetTickCount()
+        return _ticks_between(last.ticks, now)
+
+
+def _ticks_between(before: int, after: int) -> float:
+    """Return seconds between two counts of milliseconds of 32 bits, which begin again after 49 days."""
+    return (after - before & 0xFFFFFFFF) / 1e3

@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Literal, Self
 
-__all__ = ["Awake", "Deck", "in_quiet_hours", "lower_priority", "spare"]
+__all__ = ["Awake", "Deck", "in_hours", "lower_priority", "spare"]
 
 Pace = Literal["full", "half", "stop"]
 _NICER = 10
@@ -42,7 +42,7 @@ def spare(cores_left: int, *, cores: int | None = None) -> int:
     return max(1, (cores or os.cpu_count() or 1) - cores_left)
 
 
-def in_quiet_hours(hours: str, now: time.struct_time) -> bool:
+def in_hours(hours: str, now: time.struct_time) -> bool:
     """Say whether the local time lies in 'HH:MM-HH:MM', which may pass midnight; '' is never."""
     if not hours:
         return False

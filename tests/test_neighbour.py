@@ -13,7 +13,7 @@ import pytest
 from bridge.config import Tell
 from bridge.daemon.tell import Messenger, filled
 from bridge.daemon.wake import Wake
-from bridge.neighbour import Awake, Deck, in_quiet_hours, lower_priority, spare
+from bridge.neighbour import Awake, Deck, in_hours, lower_priority, spare
 
 
 @pytest.mark.skipif(os.name == "nt", reason="nice values")
@@ -43,7 +43,7 @@ def test_cores_are_left_to_others_but_one_always_works() -> None:
     ],
 )
 def test_quiet_hours_may_pass_midnight(hours: str, at: str, quiet: bool) -> None:
-    assert in_quiet_hours(hours, time.strptime(at, "%H:%M")) is quiet
+    assert in_hours(hours, time.strptime(at, "%H:%M")) is quiet
 
 
 def test_what_the_daw_said_is_forgotten_when_it_does_not_say_it_again() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from bridge.batch.gate import Gate
 from bridge.batch.plan import Planned
 from bridge.delivery.manifest import read, verify
 from bridge.delivery.publish import publish
@@ -35,6 +36,7 @@ from bridge.errors import (
 )
 from bridge.intake.plain import identity_of
 from bridge.journal.journal import Journal
+from bridge.neighbour import Awake
 from bridge.worker.client import Worker
 
 __all__ = ["Batch", "Tally", "Told"]
@@ -42,6 +44,7 @@ __all__ = ["Batch", "Tally", "Told"]
 _FIRST_WAIT_SECONDS = 10.0
 _LONGEST_WAIT_SECONDS = 300.0
 _POLL_SECONDS = 0.2
+_LOOK_UP_SECONDS = 10.0
 
 
 class Told(Protocol):
@@ -87,6 +90,11 @@ class Batch:
     stuck_seconds: float = 1800.0
     """A disk that stays full, or an outbox that stays away, for this long ends the run."""
     sleep: Callable[[float], None] = time.sleep
+    gate: Gate = field(default_factory=Gate)
+    """When work may be done; a job that is under way when it closes stands still until it opens."""
+    awake: Awake = field(default_factory=lambda: Awake(()))
+    """Keeps the computer from falling asleep while a job runs."""
+    _said_blind: bool = field(default=False, init=False)
 
     def run(self, planned: Sequence[Planned], *, failed_too: bool = False) -> Tally:
         """Do all that is not done; with `failed_too` also what failed before.
@@ -101,6 +109,7 @@ class Batch:
         total = sum(self.seconds.get(work.path, 0.0) for work in queue)
         worked, began, wait = 0.0, time.monotonic(), 0.0
         for number, work in enumerate(queue, 1):
+            self._wait_until_open()
             self.told.start(work.path, number, len(queue))
             while True:
                 try:
@@ -119,6 +128,28 @@ class Batch:
             worked += self.seconds.get(work.path, 0.0)
             self.told.overall(worked, total, time.monotonic() - began)
         return tally
+
+    def _wait_until_open(self) -> None:
+        told = ""
+        while reason := self.gate.closed:
+            if reason != told:
+                self.told.say(f"{reason} Waiting.")
+                told = reason
+            self.sleep(_LOOK_UP_SECONDS)
+        if told:
+            self.told.say("Going on.")
+        if self.gate.is_blind and not self._said_blind:
+            self._said_blind = True
+            self.told.say("This system does not say whether somebody uses the computer; going on all the same.")
+
+    def _follow_gate(self, before: str) -> str:
+        """Let the job under way stand still, or go on; returns why it stands still, '' when it goes on."""
+        reason = self.gate.closed
+        if bool(reason) != bool(before):
+            self.worker.pace("stop" if reason else "full")
+            self.told.say(f"  {reason} Standing still." if reason else "  Going on.")
+            self.awake.let_go() if reason else self.awake.hold()
+        return reason
 
     def _enter(self, one: Planned, tally: Tally, failed_too: bool) -> Work | None:
         """Find the work of a render and return it when there is something to do."""
@@ -186,13 +217,20 @@ class Batch:
         return drop
 
     def _wait(self, work: Work) -> Staged:
+        closed = ""
+        self.awake.hold()
         try:
             while (staged := self.worker.poll(_POLL_SECONDS)) is None:
+                closed = self._follow_gate(closed)
                 if self.worker.silent_seconds > self.patience_seconds:
                     self.worker.kill()
         except KeyboardInterrupt:
             self.worker.cancel()
             raise
+        finally:
+            self.awake.let_go()
+            if closed:
+                self.worker.pace("full")
         return staged
 
     def _failed(self, work: Work, error: BridgeError, tally: Tally) -> Work | None:

@@ -15,6 +15,7 @@ from bridge.errors import ConfigError, SetupError
 
 if TYPE_CHECKING:
     from bridge.batch.estimate import Estimate
+    from bridge.batch.gate import Gate
     from bridge.batch.plan import Planned
     from bridge.cli.progress import Feedback
     from bridge.config import Settings
@@ -45,6 +46,16 @@ def batch(
     model: options.Model = None,
     flags: options.Flags = options.NONE_GIVEN,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made, how long, how big.")] = False,
+    only_between: Annotated[
+        str | None,
+        typer.Option("--only-between", metavar="HH:MM-HH:MM", help="Work in these hours only, such as 22:00-07:00."),
+    ] = None,
+    only_when_idle: Annotated[
+        float,
+        typer.Option(
+            "--only-when-idle", metavar="MINUTES", min=0, help="Work only after nobody touched the computer so long."
+        ),
+    ] = 0.0,
     failed_too: Annotated[bool, typer.Option("--failed-too", help="Try again what failed before.")] = False,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Write what came of each: .csv or .json")
@@ -57,6 +68,7 @@ def batch(
 
     Stems are FLAC unless you say otherwise. Prints the path of every drop. A file that fails does not stop the others.
     """
+    from bridge.batch.gate import Gate, check_hours
     from bridge.batch.report import check_report
     from bridge.cli.jobs import Planner
     from bridge.cli.progress import feedback
@@ -68,6 +80,7 @@ def batch(
         try:
             if report is not None:
                 check_report(report)
+            gate = Gate(check_hours(only_between) if only_between is not None else "", only_when_idle)
             top, out = _folders(folder, outbox)
             settings = load(config, flags={**flags, "output.format": flags["output.format"] or "flac"})
             found = find_renders([top], recursive=recursive)
@@ -76,7 +89,9 @@ def batch(
             if found.renders:
                 base = replace(Planner(settings, preset, model, out).job(found.renders[0]), store=None)
                 run = _Run(settings, base, top, out, layout, found.renders)
-                failed = run.estimate(json=json) if dry_run else run.go(told, failed_too=failed_too, report=report)
+                failed = (
+                    run.estimate(json=json) if dry_run else run.go(told, gate, failed_too=failed_too, report=report)
+                )
         except SetupError as exc:
             if json:
                 told.failed(None, exc)
@@ -131,21 +146,23 @@ class _Run:
         for pace in ("device", "threads", "batch"):
             del separation[pace]
         what = [str(self.top), str(self.out), self.layout, self.base.preset.name, self.base.preset.sha256]
-        text = json_text.dumps([*what, separation, asdict(self.base.output)], ensure_ascii=True)
+        text = json_text.dumps([*what, separation, asdict(self.base.output), self.settings.presets.bpm], ensure_ascii=True)
         return state_folder() / _JOURNALS / hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
-    def go(self, told: Feedback, *, failed_too: bool, report: Path | None) -> int:
+    def go(self, told: Feedback, gate: Gate, *, failed_too: bool, report: Path | None) -> int:
         """Do the work and return how many failed."""
         from bridge.batch.estimate import formats
         from bridge.batch.report import write_report
         from bridge.batch.run import Batch
         from bridge.journal.journal import open_journal
+        from bridge.neighbour import Awake, lower_priority
         from bridge.worker.client import Worker
 
         planned = self.plan()
         self._make_out()
         lengths = {render: form.seconds for render, form in formats(self.renders)[0].items()}
-        with open_journal(self.state) as journal, Worker() as worker:
+        urgency = lower_priority if self.settings.daemon.priority == "low" else (lambda _: None)
+        with open_journal(self.state) as journal, Worker(started=urgency) as worker, Awake() as awake:
             run = Batch(
                 journal,
                 worker,
@@ -157,6 +174,8 @@ class _Run:
                 stems=self._stems_elsewhere(),
                 attempts=self.settings.daemon.attempts,
                 patience_seconds=60 * self.settings.daemon.patience_minutes,
+                gate=gate,
+                awake=awake,
             )
             try:
                 tally = run.run(planned, failed_too=failed_too)

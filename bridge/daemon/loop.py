@@ -30,7 +30,7 @@ from bridge.domain.work import State
 from bridge.errors import RenderChangedError, RetryError, SetupError, WorkerError
 from bridge.intake.watcher import Watcher
 from bridge.journal.journal import open_journal
-from bridge.neighbour import Awake, Deck, in_quiet_hours, lower_priority
+from bridge.neighbour import Awake, Deck, in_hours, lower_priority
 from bridge.worker.client import Worker
 
 __all__ = ["Daemon"]
@@ -263,7 +263,7 @@ class Daemon:
             return "Paused by request."
         if self._deck.pace(self._settings.daemon.while_playing) == "stop":
             return "The DAW plays or records."
-        if in_quiet_hours(self._settings.daemon.quiet_hours, time.localtime()):
+        if in_hours(self._settings.daemon.quiet_hours, time.localtime()):
             return f"Quiet hours ({self._settings.daemon.quiet_hours})."
         return ""
 
