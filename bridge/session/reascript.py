@@ -28,12 +28,12 @@ _SCRIPT = """\
 
 local DATA = {data}
 
-local lib = {{}}
+local parts = {{}}
 
 {code}
 
 local folder = debug.getinfo(1, "S").source:match("^@(.*[/\\\\])") or ""
-local _, message = lib.import(DATA, folder)
+local _, message = parts.import(DATA, folder)
 if message then reaper.ShowMessageBox(message, "Stem Bridge", 0) end
 """
 
@@ -45,8 +45,14 @@ def import_script(plan: SessionPlan) -> str:
     """
     folder = shipped("reaper_scripts") / _LIBRARY
     parts = [(name, (folder / f"stembridge_{name}.lua").read_text(encoding="utf-8").strip("\n")) for name in _PARTS]
-    code = "\n\n".join(f"lib.{name} = (function(...)\n{text}\nend)(lib)" for name, text in parts)
+    code = "\n\n".join(_part(name, text) for name, text in parts)
     return _SCRIPT.format(data=literal(_data(plan)), code=code)
+
+
+def _part(name: str, text: str) -> str:
+    """Embed one file of the library as REAPER would load it: a function that is given the parts before it."""
+    given = "..." if "local lib = ..." in text else ""
+    return f"parts.{name} = (function({given})\n{text}\nend)(parts)"
 
 
 def drop_data(manifest: Mapping[str, Any]) -> str:

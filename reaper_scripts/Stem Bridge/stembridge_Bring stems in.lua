@@ -6,7 +6,7 @@
 --   It is one undo step. A second run restores what is missing and touches nothing else.
 --   The drop is read as data; no code in it is run. Needs REAPER 6.30 or newer, no extensions.
 -- @provides
---   [nomain] lib/stembridge_import.lua
+--   [nomain] lib/*.lua
 
 local r = reaper
 local TITLE = "Stem Bridge: bring stems in"
@@ -32,7 +32,10 @@ end
 r.defer(function() end) -- no undo step when nothing is imported
 
 local here = folder_of(select(2, r.get_action_context()))
-local import_drop = dofile(here .. "lib/stembridge_import.lua")
+local lib = {}
+for _, name in ipairs({ "edit", "compare", "build", "import" }) do
+  lib[name] = assert(loadfile(here .. "lib/stembridge_" .. name .. ".lua"))(lib)
+end
 
 local chosen, path = r.GetUserFileNameForRead("", TITLE, "lua")
 if not chosen then return end
@@ -44,5 +47,5 @@ if not drop then
   return
 end
 
-local _, message = import_drop(drop, folder)
+local _, message = lib.import(drop, folder)
 if message then r.ShowMessageBox(message, TITLE, 0) end

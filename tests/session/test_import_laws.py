@@ -15,7 +15,7 @@ from bridge.domain.render import Marker, Origin
 from bridge.units import db_to_gain
 from tests.reaper.standin.machine import FAILURES, Reaper
 from tests.reaper.standin.sound import master
-from tests.reaper.standin.state import Item, Project, Source, Take, Track
+from tests.reaper.standin.state import Item, Project, Source, Take, Tempo, Track
 from tests.reaper.standin.state import Marker as ProjectMarker
 from tests.reaper.standin.text import arrangement, routing
 from tests.session.small_drops import FRAMES, RATE, ROUTED, SmallDrop, make_drop
@@ -36,7 +36,7 @@ def user_project() -> Project:
     folder.values["I_FOLDERDEPTH"] = 1.0
     child.values |= {"I_FOLDERDEPTH": -1.0, "I_SELECTED": 1.0, "D_VOL": 0.5}
     child.items.append(Item(takes=[Take()], values={"D_POSITION": 3.0, "D_LENGTH": 2.0, "B_UISEL": 1.0, "D_VOL": 1.0}))
-    project = Project(tracks=[folder, child, bus], tempo=[(0.0, 93.5)], cursor=4.5, time_selection=(1.0, 2.0))
+    project = Project(tracks=[folder, child, bus], tempo=[Tempo(0.0, 93.5)], cursor=4.5, time_selection=(1.0, 2.0))
     project.view = (1.5, 9.0)
     return project
 
@@ -252,7 +252,7 @@ def test_a_failure_that_cannot_be_undone_is_said(tmp_path: Path) -> None:
     reaper.fail_next("Undo_DoUndo2")
     reaper.run(make_drop(tmp_path, preset=BUSES).script)
     assert reaper.messages == ["REAPER could not add a send.\nSome tracks were made: please undo once."]
-    assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: failed import"]
+    assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: failed import Song"]
 
 
 def test_where_undo_is_switched_off_a_failure_never_undoes_the_user_s_own_work(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The functions of the API that the stand-in models, each under its own name, on a project with state."""
+"""The functions of the API that the stand-in models, each under its own name, on a project with state.
+
+Here: tracks, items, takes, sends, effects, undo. `timeline` has markers and tempo, `window` the user and files.
+"""
 
 # ruff: noqa: N802
 # The methods have the names of the API.
@@ -8,52 +11,54 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from tests.reaper.standin.api import check_key, check_value, functions
-from tests.reaper.standin.state import FX_PARAMETERS, Fx, Item, Marker, Project, Send, Source, Take, Track
+from tests.reaper.standin.api import check_key, check_value
+from tests.reaper.standin.refused import RefusedError
+from tests.reaper.standin.state import (
+    FX_PARAMETERS,
+    Envelope,
+    Fx,
+    Item,
+    Send,
+    Source,
+    Take,
+    Track,
+)
+from tests.reaper.standin.timeline import Timeline
+from tests.reaper.standin.window import at
 
 if TYPE_CHECKING:
     from tests.reaper.standin.machine import Reaper
 
 __all__ = ["Calls", "RefusedError"]
 
-_BUILD_MISSING_PEAKS = 40047
 
-
-class RefusedError(Exception):
-    """The call is wrong; the script gets it as a Lua error, and the test as a violation."""
-
-
-def _at(things: list[Track] | list[Item] | list[Take], index: int) -> Track | Item | Take | None:
-    return things[index] if 0 <= index < len(things) else None
-
-
-class Calls:
+class Calls(Timeline):
     """One method per function; arguments are checked before, pointers are objects."""
 
     def __init__(self, reaper: Reaper) -> None:
-        self._reaper = reaper
-
-    @property
-    def _project(self) -> Project:
-        return self._reaper.project
-
-    def _edit(self) -> None:
-        if not self._reaper.undo_blocks:
-            raise RefusedError("the project is edited outside an undo block")
+        super().__init__(reaper)
 
     def _get(self, function: str, values: dict[str, float], key: str) -> float:
         self._refuse(check_key(function, key, is_set=False))
         return values.get(key, 0.0)
 
     def _set(self, function: str, values: dict[str, float], key: str, value: float) -> bool:
-        self._edit()
+        if function == "SetMediaTrackInfo_Value":
+            self._edit_for_now()
+        else:
+            self._edit()
         kind = function.removeprefix("Set").removesuffix("Info_Value")
         self._refuse(check_key(function, key, is_set=True) or check_value(kind, key, value))
         values[key] = float(value)
         return True
 
-    def _text(self, function: str, texts: dict[str, str], key: str, text: str, is_set: bool) -> tuple[bool, str]:
+    def _text(self, function: str, thing: Track | Item | Take, key: str, text: str, is_set: bool) -> tuple[bool, str]:
         self._refuse(check_key(function, key, is_set=is_set))
+        texts = thing.texts
+        if key == "GUID":
+            if is_set:
+                raise RefusedError("a GUID is for reading")
+            return True, thing.guid
         if not is_set:
             return key in texts or key.startswith("P_NAME"), texts.get(key, "")
         self._edit()
@@ -65,22 +70,29 @@ class Calls:
             texts.pop(key, None)
         return True, text
 
-    @staticmethod
-    def _refuse(reason: str | None) -> None:
-        if reason:
-            raise RefusedError(reason)
-
     # Tracks
 
     def CountTracks(self, _proj: object) -> int:
         return len(self._project.tracks)
 
     def GetTrack(self, _proj: object, index: int) -> object:
-        return _at(self._project.tracks, index)
+        return at(self._project.tracks, index)
 
     def InsertTrackAtIndex(self, index: int, _defaults: bool) -> None:
         self._edit()
         self._project.tracks.insert(max(0, min(index, len(self._project.tracks))), Track())
+
+    def GetMasterTrack(self, _proj: object) -> Track:
+        return self._project.master
+
+    def GetTrackGUID(self, track: Track) -> str:
+        return track.guid
+
+    def GetParentTrack(self, track: Track) -> Track | None:
+        return self._project.parent(track)
+
+    def GetTrackEnvelopeByChunkName(self, track: Track, name: str) -> Envelope | None:
+        return next((one for one in track.envelopes if one.chunk == name), None)
 
     def DeleteTrack(self, track: Track) -> None:
         self._edit()
@@ -93,7 +105,7 @@ class Calls:
         return self._set("SetMediaTrackInfo_Value", track.values, key, value)
 
     def GetSetMediaTrackInfo_String(self, track: Track, key: str, text: str, is_set: bool) -> tuple[bool, str]:
-        return self._text("GetSetMediaTrackInfo_String", track.texts, key, text, is_set)
+        return self._text("GetSetMediaTrackInfo_String", track, key, text, is_set)
 
     # Items
 
@@ -101,13 +113,16 @@ class Calls:
         return len(list(self._project.items()))
 
     def GetMediaItem(self, _proj: object, index: int) -> object:
-        return _at(list(self._project.items()), index)
+        return at(list(self._project.items()), index)
+
+    def GetMediaItem_Track(self, item: Item) -> Track:
+        return next(track for track in self._project.tracks if item in track.items)
 
     def CountTrackMediaItems(self, track: Track) -> int:
         return len(track.items)
 
     def GetTrackMediaItem(self, track: Track, index: int) -> object:
-        return _at(track.items, index)
+        return at(track.items, index)
 
     def AddMediaItemToTrack(self, track: Track) -> Item:
         self._edit()
@@ -121,7 +136,7 @@ class Calls:
         return self._set("SetMediaItemInfo_Value", item.values, key, value)
 
     def GetSetMediaItemInfo_String(self, item: Item, key: str, text: str, is_set: bool) -> tuple[bool, str]:
-        return self._text("GetSetMediaItemInfo_String", item.texts, key, text, is_set)
+        return self._text("GetSetMediaItemInfo_String", item, key, text, is_set)
 
     # Takes and sources
 
@@ -129,7 +144,7 @@ class Calls:
         return len(item.takes)
 
     def GetTake(self, item: Item, index: int) -> object:
-        return _at(item.takes, index)
+        return at(item.takes, index)
 
     def GetActiveTake(self, item: Item) -> Take | None:
         return item.active_take
@@ -152,7 +167,10 @@ class Calls:
         return self._set("SetMediaItemTakeInfo_Value", take.values, key, value)
 
     def GetSetMediaItemTakeInfo_String(self, take: Take, key: str, text: str, is_set: bool) -> tuple[bool, str]:
-        return self._text("GetSetMediaItemTakeInfo_String", take.texts, key, text, is_set)
+        return self._text("GetSetMediaItemTakeInfo_String", take, key, text, is_set)
+
+    def TakeIsMIDI(self, take: Take) -> bool:
+        return take.is_midi
 
     def GetMediaItemTake_Source(self, take: Take) -> Source | None:
         return take.source
@@ -196,9 +214,11 @@ class Calls:
     # Sends and effects
 
     def _sends(self, track: Track, category: int) -> list[Send]:
-        if category != 0:
-            raise RefusedError("only sends (category 0) are modelled")
-        return track.sends
+        if category > 0:
+            return track.hardware
+        if category == 0:
+            return track.sends
+        return [send for other in self._project.tracks for send in other.sends if send.target is track]
 
     def _send(self, track: Track, category: int, index: int) -> Send:
         sends = self._sends(track, category)
@@ -220,6 +240,8 @@ class Calls:
         send = self._send(track, category, index)
         if key == "P_DESTTRACK":
             return send.target
+        if key == "P_SRCTRACK":
+            return next(one for one in self._project.tracks if send in one.sends)
         return self._get("GetTrackSendInfo_Value", send.values, key)
 
     def SetTrackSendInfo_Value(self, track: Track, category: int, index: int, key: str, value: float) -> bool:
@@ -234,6 +256,16 @@ class Calls:
         track.fx.append(Fx(name, dict(FX_PARAMETERS.get(name, {}))))
         return len(track.fx) - 1
 
+    def TrackFX_GetCount(self, track: Track) -> int:
+        return len(track.fx)
+
+    def TrackFX_SetPreset(self, track: Track, fx: int, name: str) -> bool:
+        self._edit()
+        if name.endswith(".vstpreset") and not self._reaper.locate(name).is_file():
+            return False
+        track.fx[fx].preset = name
+        return True
+
     def TrackFX_GetNumParams(self, track: Track, fx: int) -> int:
         return len(track.fx[fx].values)
 
@@ -247,30 +279,6 @@ class Calls:
             raise RefusedError(f"{value} is not normalised")
         track.fx[fx].values[list(track.fx[fx].values)[parameter]] = value
         return True
-
-    # Markers and the project
-
-    def CountProjectMarkers(self, _proj: object) -> tuple[int, int, int]:
-        regions = sum(marker.is_region for marker in self._project.markers)
-        count = len(self._project.markers)
-        return count, count - regions, regions
-
-    def EnumProjectMarkers3(self, _proj: object, index: int) -> tuple[int, bool, float, float, str, int, int]:
-        if not 0 <= index < len(self._project.markers):
-            return 0, False, 0.0, 0.0, "", 0, 0
-        one = self._project.markers[index]
-        return index + 1, one.is_region, one.start, one.end, one.name, one.number, one.color
-
-    def AddProjectMarker2(
-        self, _proj: object, is_region: bool, start: float, end: float, name: str, number: int, color: int
-    ) -> int:
-        self._edit()
-        number = number if number >= 0 else len(self._project.markers) + 1
-        self._project.markers.append(Marker(name, start, end if is_region else start, is_region, number, color))
-        return number
-
-    def GetProjectTimeOffset(self, _proj: object, _is_rounded: bool) -> float:
-        return self._project.time_offset
 
     # Undo
 
@@ -292,60 +300,3 @@ class Calls:
         if self._reaper.undo_blocks:
             raise RefusedError("undo inside an undo block")
         return int(self._reaper.undo())
-
-    # The window, the user and the rest
-
-    def PreventUIRefresh(self, count: int) -> None:
-        self._reaper.refresh += count
-
-    def TrackList_AdjustWindows(self, _is_minor: bool) -> None:
-        return
-
-    def UpdateArrange(self) -> None:
-        return
-
-    def Main_OnCommand(self, command: int, _flag: int) -> None:
-        if command != _BUILD_MISSING_PEAKS:
-            raise RefusedError(f"the action {command} is not modelled")
-        for take in self._project.takes():
-            if take.source:
-                take.source.peaks = 0
-
-    def ShowMessageBox(self, message: str, _title: str, _type: int) -> int:
-        self._reaper.messages.append(message)
-        return 1
-
-    def GetUserFileNameForRead(self, _name: str, _title: str, _extension: str) -> tuple[bool, str]:
-        answer = self._reaper.answers.pop(0) if self._reaper.answers else None
-        return (True, answer) if answer is not None else (False, "")
-
-    def ColorToNative(self, red: int, green: int, blue: int) -> int:
-        return red | green << 8 | blue << 16
-
-    def file_exists(self, path: str) -> bool:
-        return self._reaper.locate(path).is_file()
-
-    def ValidatePtr2(self, _proj: object, pointer: object, kind: str) -> bool:
-        return self._reaper.is_alive(pointer) and kind.removesuffix("*") == self._reaper.kind_of(pointer)
-
-    def defer(self, function: object) -> bool:
-        self._reaper.deferred.append(function)
-        return True
-
-    def get_action_context(self) -> tuple[bool, str, int, int, int, int, int, str]:
-        return False, self._reaper.script, 0, 0, -1, -1, -1, ""
-
-    def time_precise(self) -> float:
-        return self._reaper.clock
-
-    def GetAppVersion(self) -> str:
-        return f"{self._reaper.version}/standin"
-
-    def APIExists(self, name: str) -> bool:
-        return name in functions(self._reaper.version)
-
-    def SetExtState(self, section: str, key: str, value: str, _persist: bool) -> None:
-        self._reaper.ext_state[section, key] = value
-
-    def GetExtState(self, section: str, key: str) -> str:
-        return self._reaper.ext_state.get((section, key), "")

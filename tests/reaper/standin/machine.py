@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import lupa.lua54
 
 from tests.reaper.standin.api import Function, check_argument, functions
-from tests.reaper.standin.calls import Calls, RefusedError
-from tests.reaper.standin.state import Item, Project, Source, Take, Track
+from tests.reaper.standin.calls import Calls
+from tests.reaper.standin.gfx import Gfx
+from tests.reaper.standin.refused import RefusedError
+from tests.reaper.standin.sandbox import SETUP
+from tests.reaper.standin.state import Envelope, Item, Project, Source, Take, Track
 
 __all__ = ["FAILURES", "Reaper"]
 
@@ -22,86 +25,39 @@ FAILURES: dict[str, object] = {
     "AddTakeToMediaItem": None,
     "CreateTrackSend": -1,
     "GetMediaSourceLength": (0.0, False),
+    "GetProjExtState": (0, ""),
     "GetSetMediaItemInfo_String": (False, ""),
+    "GetSetProjectInfo": 0.0,
+    "GetSetProjectInfo_String": (False, ""),
     "GetSetMediaItemTakeInfo_String": (False, ""),
     "GetSetMediaTrackInfo_String": (False, ""),
     "InsertTrackAtIndex": None,
+    "Main_OnCommand": None,
     "PCM_Source_CreateFromFile": None,
+    "RecursiveCreateDirectory": 0,
     "SetMediaItemInfo_Value": False,
     "SetMediaItemTakeInfo_Value": False,
     "SetMediaItemTake_Source": False,
     "SetMediaTrackInfo_Value": False,
+    "SetProjExtState": 0,
+    "SetTempoTimeSigMarker": False,
     "SetTrackSendInfo_Value": False,
     "TrackFX_AddByName": -1,
     "TrackFX_SetParamNormalized": False,
+    "TrackFX_SetPreset": False,
     "Undo_DoUndo2": 0,
     "file_exists": False,
 }
 """What a function returns when it fails, having done nothing."""
 
-_KINDS = {"MediaTrack": Track, "MediaItem": Item, "MediaItem_Take": Take, "PCM_source": Source, "ReaProject": Project}
-
-_SETUP = rb"""
-local exists, call, own_os = ...
-local pointers, numbers, keep = {}, {}, {}
-
--- A true light userdata for a number: equal only to itself, cannot be indexed; the kept closure keeps it alive.
-local function pointer(number)
-  if not pointers[number] then
-    local cell = {}
-    local closure = function() return cell end
-    local made = debug.upvalueid(closure, 1)
-    pointers[number], numbers[made], keep[number] = made, number, closure
-  end
-  return pointers[number]
-end
-
-local function finish(ok, are_pointers, ...)
-  if not ok then error(are_pointers, 3) end
-  local results = table.pack(...)
-  for i = 1, results.n do
-    if are_pointers:sub(i, i) == "p" then results[i] = pointer(results[i]) end
-  end
-  return table.unpack(results, 1, results.n)
-end
-
-local function wrap(name)
-  return function(...)
-    local args, types = table.pack(...), {}
-    for i = 1, args.n do
-      types[i] = type(args[i])
-      if types[i] == "userdata" then args[i] = numbers[args[i]] or -1 end
-    end
-    return finish(call(name, table.concat(types, " "), table.unpack(args, 1, args.n)))
-  end
-end
-
-local reaper = setmetatable({}, {
-  __index = function(_, name) return exists(name) and wrap(name) or nil end,
-  __newindex = function(_, name) error("the reaper table is read-only: " .. tostring(name), 2) end,
-})
-
-local function strict_globals()
-  local env = { reaper = reaper, package = { config = own_os .. "\n;\n?\n!\n-\n" } }
-  local allowed = "assert debug error getmetatable io ipairs load math next os pairs pcall print rawequal rawget "
-    .. "rawlen rawset select setmetatable string table tonumber tostring type utf8 xpcall"
-  for name in allowed:gmatch("%w+") do
-    env[name] = _G[name]
-  end
-  local function refuse(_, name) error("global variable '" .. tostring(name) .. "'", 2) end
-  return setmetatable({}, { __index = setmetatable(env, { __index = refuse }), __newindex = refuse })
-end
-
-local function run(text, name, read)
-  local env = strict_globals()
-  getmetatable(env).__index.dofile = function(path)
-    return assert(load(read(path), "@" .. path, "t", env))()
-  end
-  return assert(load(text, "@" .. name, "t", env))()
-end
-
-return run, function(f) return f() end
-"""
+_KINDS: dict[str, type] = {
+    "MediaTrack": Track,
+    "MediaItem": Item,
+    "MediaItem_Take": Take,
+    "PCM_source": Source,
+    "ReaProject": Project,
+}
+_KINDS |= {"TrackEnvelope": Envelope}
 
 
 class Reaper:
@@ -117,6 +73,26 @@ class Reaper:
         self.installed_fx = {"ReaComp", "ReaEQ", "ReaVerbate", "ReaDelay"}
         self.answers: list[str | None] = []
         """Files the user will choose in coming dialogs; None cancels."""
+        self.inputs: list[str | None] = []
+        """What the user will write into coming dialogs of fields; None cancels."""
+        self.asked: list[str] = []
+        """What stood in those fields before."""
+        self.replies: list[int] = []
+        """Buttons of coming message boxes: 1 OK, 2 Cancel, 6 Yes, 7 No."""
+        self.gfx = Gfx()
+        self.play_state = 0
+        """Bits: 1 plays, 2 paused, 4 records."""
+        self.sample_rate = 8000
+        self.resource_path = ""
+        self.actions: list[tuple[int, str]] = []
+        """Scripts in the list of actions: section and path."""
+        self.toggles: dict[int, int] = {}
+        self.executed: list[str] = []
+        """Command lines of programs that were started."""
+        self.on_exec: Callable[[], None] | None = None
+        self.listings: dict[tuple[str, bool], list[str]] = {}
+        self.at_exit: list[object] = []
+        self.before_loose_edits: object = None
         self.messages: list[str] = []
         self.violations: list[str] = []
         self.calls: Counter[str] = Counter()
@@ -141,9 +117,10 @@ class Reaper:
         lua = lupa.lua54.LuaRuntime(
             encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
         )
-        setup = lua.execute(b"return function(text) return load(text, '@stand-in', 't') end")(_SETUP)
+        setup = lua.execute(b"return function(text) return load(text, '@stand-in', 't') end")(SETUP)
         separator = b"\\" if drives else b"/"
-        self._run, self._call = setup(self._exists, self._dispatch, separator)
+        drawing = lua.table_from({b"knows": self.gfx.knows, b"call": self.gfx.call})
+        self._run, self._call = setup(self._exists, self._dispatch, separator, drawing)
 
     # What a test does
 
@@ -152,14 +129,32 @@ class Reaper:
 
         As in REAPER, a script that never defers gets an undo point of its own.
         """
-        self.script = str(script)
-        path = self.script.encode("utf-8", "surrogateescape")
         deferred_before = self.calls["defer"]
-        self._run(self._read(path), path, self._read)
+        self.start(script)
         if self.calls["defer"] == deferred_before:
             state = copy.deepcopy(self.project)
             self.undo_points.append((f"ReaScript: {self.script}", state, state))
         self.pump()
+        self.end()
+
+    def start(self, script: str | Path) -> None:
+        """Begin a script that goes on by deferring; `turn` lets it go on, `end` is the user who stops it."""
+        self.script = str(script)
+        path = self.script.encode("utf-8", "surrogateescape")
+        self._run(self._read(path), path, self._read)
+
+    def turn(self, seconds: float = 0.03) -> None:
+        """Run what is deferred now, once, after some time."""
+        self.clock += seconds
+        waiting, self.deferred = self.deferred, []
+        for function in waiting:
+            self._call(function)
+
+    def end(self) -> None:
+        """Let scripts say goodbye; then check what must balance."""
+        self.deferred.clear()
+        while self.at_exit:
+            self._call(self.at_exit.pop())
         self.check()
 
     def run_text(self, text: str) -> None:
@@ -205,6 +200,9 @@ class Reaper:
         assert not self.violations, "\n".join(self.violations)
         assert self.refresh == 0, f"PreventUIRefresh is out of balance by {self.refresh}"
         assert not self.undo_blocks, "an undo block is left open"
+        if self.before_loose_edits is not None:
+            before, self.before_loose_edits = self.before_loose_edits, None
+            assert self.project.state() == before, "what was edited outside an undo block was not put back"
         assert not self.loose_sources, f"sources leak: {[source.path for source in self.loose_sources]}"
         building = [take.source.path for take in self.project.takes() if take.source and take.source.is_building]
         assert not building, f"peaks were begun and not ended: {building}"

@@ -1,4 +1,4 @@
-"""What a project sounds like: walk the routing, sum the gains, read the files. Effects let everything through.
+"""What a project sounds like: walk the routing, sum the gains, read the files. An effect is a gain.
 
 The pan law is a model: a law of gain g leaves g in the middle and 1 at the sides, in a straight line between. Of REAPER
 it shares what tests need: a law other than 0 dB changes what sits in the middle, and each track, take and send has its
@@ -7,54 +7,57 @@ own law or follows the project's.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
 from tests.reaper.standin.state import Item, Project, Send, Take, Track
 
-__all__ = ["master"]
+__all__ = ["add_item", "master", "outputs"]
 
 Sound = npt.NDArray[np.float64]
 """(channels, frames)"""
 
 
 def master(project: Project, *, sample_rate: int, frames: int) -> Sound:
-    """Return what reaches the master from time 0: (project.master_channels, frames) float64."""
+    """Return what leaves the master from time 0: (project.master_channels, frames) float64."""
+    return outputs(project, sample_rate=sample_rate, frames=frames)[project.master.guid]
+
+
+def outputs(project: Project, *, sample_rate: int, frames: int) -> dict[str, Sound]:
+    """Return what leaves every track and the master from time 0, by GUID: (channels, frames) float64."""
     out = np.zeros((project.master_channels, frames))
-    sums = {id(track): np.zeros((_channels(track), frames)) for track in project.tracks}
+    sums = {track.guid: np.zeros((_channels(track), frames)) for track in project.tracks}
     for track in _upstream_first(project):
-        sound = sums[id(track)]
+        sound = sums[track.guid]
+        before_effects = sound
         for item in track.items:
-            _add_item(sound, item, project, sample_rate)
+            add_item(before_effects, item, project, sample_rate)
+        sound *= _effects(track)
         before_fader = sound.copy()
         sound *= _fader(track.values, project.pan_law, sound.shape[0])
         if track.values.get("B_MUTE"):
             sound[:] = 0.0
             before_fader[:] = 0.0
         for send in track.sends:
-            _add_send(sums[id(send.target)], send, sound, before_fader, project)
+            assert send.target is not None
+            _add_send(sums[send.target.guid], send, sound, before_fader, project)
         if track.values["B_MAINSEND"]:
-            parent = _parent(project, track)
-            _add(out if parent is None else sums[id(parent)], sound)
-    return out
+            parent = project.parent(track)
+            _add(out if parent is None else sums[parent.guid], sound)
+    out *= _effects(project.master) * _fader(project.master.values, project.pan_law, out.shape[0])
+    return sums | {project.master.guid: out}
+
+
+def _effects(track: Track) -> float:
+    """Return the gain of a track's effects."""
+    return math.prod(fx.gain for fx in track.fx) if track.values.get("I_FXEN", 1.0) else 1.0
 
 
 def _channels(track: Track) -> int:
     return int(track.values["I_NCHAN"])
-
-
-def _parent(project: Project, track: Track) -> Track | None:
-    folders: list[Track] = []
-    for one in project.tracks:
-        if one is track:
-            return folders[-1] if folders else None
-        depth = int(one.values.get("I_FOLDERDEPTH", 0))
-        if depth > 0:
-            folders.append(one)
-        elif depth < 0:
-            del folders[depth:]
-    raise AssertionError("the track is not in the project")
 
 
 def _upstream_first(project: Project) -> list[Track]:
@@ -69,7 +72,7 @@ def _upstream_first(project: Project) -> list[Track]:
         open_tracks.add(id(track))
         for other in project.tracks:
             feeds = any(send.target is track for send in other.sends)
-            if feeds or (other.values["B_MAINSEND"] and _parent(project, other) is track):
+            if feeds or (other.values["B_MAINSEND"] and project.parent(other) is track):
                 visit(other)
         ordered.append(track)
 
@@ -113,7 +116,8 @@ def _add_send(target: Sound, send: Send, after_fader: Sound, before_fader: Sound
     _add(target, sent, int(values.get("I_DSTCHAN", 0)) & 1023)
 
 
-def _add_item(target: Sound, item: Item, project: Project, sample_rate: int) -> None:
+def add_item(target: Sound, item: Item, project: Project, sample_rate: int) -> None:
+    """Add what an item sounds like, before its track's effects, to `target`, which begins at time 0."""
     take = item.active_take
     if take is None or take.source is None or item.values.get("B_MUTE"):
         return

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import soundfile
 
-__all__ = ["Fx", "Item", "Marker", "Project", "Send", "Source", "Take", "Track"]
+__all__ = ["Envelope", "Fx", "Item", "Marker", "Project", "Send", "Source", "Take", "Tempo", "Track", "new_guid"]
 
 _guids = itertools.count(1)
 
 
-def _guid() -> str:
+def new_guid() -> str:
+    """Make a GUID that no other thing of this run has."""
     return f"{{{next(_guids):08X}-0000-4000-8000-000000000000}}"
 
 
@@ -53,9 +54,10 @@ class Source:
 @dataclass(eq=False)
 class Take:
     source: Source | None = None
+    is_midi: bool = False
     values: dict[str, float] = field(default_factory=lambda: dict(NEW_TAKE))
     texts: dict[str, str] = field(default_factory=dict)
-    guid: str = field(default_factory=_guid)
+    guid: str = field(default_factory=new_guid)
 
 
 @dataclass(eq=False)
@@ -64,7 +66,7 @@ class Item:
     active: int = 0
     values: dict[str, float] = field(default_factory=lambda: dict(NEW_ITEM))
     texts: dict[str, str] = field(default_factory=dict)
-    guid: str = field(default_factory=_guid)
+    guid: str = field(default_factory=new_guid)
 
     @property
     def active_take(self) -> Take | None:
@@ -73,7 +75,8 @@ class Item:
 
 @dataclass(eq=False)
 class Send:
-    target: Track
+    target: Track | None
+    """None = the sound card."""
     values: dict[str, float] = field(default_factory=lambda: dict(NEW_SEND))
     texts: dict[str, str] = field(default_factory=dict)
 
@@ -92,16 +95,37 @@ class Fx:
     name: str
     values: dict[str, float] = field(default_factory=dict)
     """Normalised parameters by name, in order."""
+    preset: str = ""
+    gain: float = 1.0
+    """All that it does to sound, so that an effect applied twice is heard."""
+
+
+@dataclass(eq=False)
+class Envelope:
+    chunk: str
+    """As in the project file: '<VOLENV2'."""
+
+
+@dataclass(eq=False)
+class Tempo:
+    seconds: float
+    bpm: float
+    numerator: int = 0
+    denominator: int = 0
+    is_ramp: bool = False
 
 
 @dataclass(eq=False)
 class Track:
     items: list[Item] = field(default_factory=list)
     sends: list[Send] = field(default_factory=list)
+    hardware: list[Send] = field(default_factory=list)
+    """Sends to outputs of the sound card."""
     fx: list[Fx] = field(default_factory=list)
+    envelopes: list[Envelope] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=lambda: dict(NEW_TRACK))
     texts: dict[str, str] = field(default_factory=dict)
-    guid: str = field(default_factory=_guid)
+    guid: str = field(default_factory=new_guid)
 
     @property
     def name(self) -> str:
@@ -118,15 +142,35 @@ class Marker:
     color: int = 0
 
 
+def _master() -> Track:
+    track = Track(texts={"P_NAME": "MASTER"})
+    track.values |= {"D_PANLAW": 1.0, "B_MAINSEND": 0.0, "I_SELECTED": 0.0}
+    return track
+
+
+RENDER_NUMBERS = {"RENDER_SETTINGS": 0.0, "RENDER_BOUNDSFLAG": 1.0, "RENDER_CHANNELS": 2.0, "RENDER_SRATE": 48000.0}
+RENDER_NUMBERS |= {"RENDER_STARTPOS": 1.0, "RENDER_ENDPOS": 2.0, "RENDER_TAILFLAG": 18.0, "RENDER_TAILMS": 1000.0}
+RENDER_NUMBERS |= {"RENDER_ADDTOPROJ": 1.0, "RENDER_DITHER": 3.0, "RENDER_NORMALIZE": 1.0}
+RENDER_TEXTS = {"RENDER_FILE": "mine", "RENDER_PATTERN": "$project", "RENDER_FORMAT": "l3pm", "RENDER_FORMAT2": "evaw"}
+"""What the user last rendered with: nothing of it may be relied on, all of it is put back."""
+
+
 @dataclass(eq=False)
 class Project:
     """All that undo takes back, and what the user has selected."""
 
     tracks: list[Track] = field(default_factory=list)
     markers: list[Marker] = field(default_factory=list)
-    tempo: list[tuple[float, float]] = field(default_factory=list)
-    """(seconds, beats per minute)"""
+    tempo: list[Tempo] = field(default_factory=list)
+    bpm: float = 120.0
+    """Where there is no change of tempo."""
     ext: dict[str, str] = field(default_factory=dict)
+    """The project's own state of extensions; not part of undo."""
+    master: Track = field(default_factory=_master)
+    render: dict[str, float] = field(default_factory=lambda: dict(RENDER_NUMBERS))
+    render_texts: dict[str, str] = field(default_factory=lambda: dict(RENDER_TEXTS))
+    file: str = ""
+    """Where it is saved; empty = not yet."""
     cursor: float = 0.0
     time_selection: tuple[float, float] = (0.0, 0.0)
     view: tuple[float, float] = (0.0, 60.0)
@@ -149,8 +193,28 @@ class Project:
 
     def holds(self, thing: object) -> bool:
         """Tell whether a track, item or take is in the project now."""
-        everything: Iterator[object] = itertools.chain(self.tracks, self.items(), self.takes())
-        return any(one is thing for one in everything)
+        envelopes = (one for track in self.tracks for one in track.envelopes)
+        things: Iterator[object] = itertools.chain([self.master], self.tracks, self.items(), self.takes(), envelopes)
+        return any(one is thing for one in things) or any(one is thing for one in self.master.envelopes)
+
+    def parent(self, track: Track) -> Track | None:
+        """Find the folder that a track lies in."""
+        folders: list[Track] = []
+        for one in self.tracks:
+            if one is track:
+                return folders[-1] if folders else None
+            depth = int(one.values.get("I_FOLDERDEPTH", 0))
+            if depth > 0:
+                folders.append(one)
+            elif depth < 0:
+                del folders[depth:]
+        return None
+
+    @property
+    def length(self) -> float:
+        """End of the last item or marker, in seconds."""
+        ends = [one.values.get("D_POSITION", 0.0) + one.values.get("D_LENGTH", 0.0) for one in self.items()]
+        return max([*ends, *(marker.end for marker in self.markers)], default=0.0)
 
     def delete_track(self, track: Track) -> None:
         """Take a track out, with all that is sent to it."""
@@ -165,10 +229,14 @@ class Project:
 
 def _plain(value: object) -> object:
     if isinstance(value, Send):
-        return {"target": value.target.guid, "values": dict(value.values), "texts": dict(value.texts)}
+        return {
+            "target": value.target.guid if value.target else "",
+            "values": dict(value.values),
+            "texts": dict(value.texts),
+        }
     if isinstance(value, Source):
         return value.path
-    if isinstance(value, (Project, Track, Item, Take, Fx, Marker)):
+    if isinstance(value, (Project, Track, Item, Take, Fx, Marker, Envelope, Tempo)):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, list):
         return [_plain(one) for one in value]

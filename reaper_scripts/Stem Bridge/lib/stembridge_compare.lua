@@ -1,0 +1,217 @@
+-- @noindex
+-- What a project lacks of a drop; changes nothing. Needs REAPER 6.30 or newer, no extensions.
+--
+-- Every track, item and take carries its identity in P_EXT, inside the project, so that undo takes it back too.
+
+local lib = ...
+local r, edit = reaper, lib.edit
+local compare = {}
+local MARKER_TOLERANCE = 0.001 -- seconds
+
+-- Returns what the project holds of any drop: tracks, items and takes by identity.
+function compare.survey()
+  local found = { tracks = {}, items = {}, takes = {} }
+  local function keep(list, kind, object)
+    local id = edit.identity(kind, object)
+    if id and not list[id] then list[id] = object end
+  end
+  for i = 0, r.CountTracks(edit.PROJECT) - 1 do
+    keep(found.tracks, "MediaTrack", r.GetTrack(edit.PROJECT, i))
+  end
+  for i = 0, r.CountMediaItems(edit.PROJECT) - 1 do
+    local item = r.GetMediaItem(edit.PROJECT, i)
+    keep(found.items, "MediaItem", item)
+    for t = 0, r.CountTakes(item) - 1 do
+      local take = r.GetTake(item, t)
+      if take then keep(found.takes, "MediaItemTake", take) end
+    end
+  end
+  return found
+end
+
+local function is_occupied(track, start, seconds)
+  for i = 0, r.CountTrackMediaItems(track) - 1 do
+    local item = r.GetTrackMediaItem(track, i)
+    local position = r.GetMediaItemInfo_Value(item, "D_POSITION")
+    local length = r.GetMediaItemInfo_Value(item, "D_LENGTH")
+    if position < start + seconds and position + length > start then return true end
+  end
+  return false
+end
+
+local function has_send(from, to)
+  for i = 0, r.GetTrackNumSends(from, 0) - 1 do
+    if r.GetTrackSendInfo_Value(from, 0, i, "P_DESTTRACK") == to then return true end
+  end
+  return false
+end
+
+-- Returns the seconds at which the drop starts. A time code counts from the project's start time where that can be.
+-- Nothing lies before the start of a project.
+function compare.start_of(drop)
+  local seconds = drop.origin.seconds
+  local offset = drop.origin.is_timecode and r.GetProjectTimeOffset(edit.PROJECT, false) or 0
+  return math.max(0, seconds >= offset and seconds - offset or seconds)
+end
+
+-- Turns 'DRUM*' into a pattern of Lua; any case.
+local function pattern_of(wildcard)
+  local escaped = wildcard:lower():gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0")
+  return "^" .. escaped:gsub("%*", ".*"):gsub("%?", ".") .. "$"
+end
+
+local function track_named(patterns)
+  for _, wildcard in ipairs(patterns) do
+    local pattern = pattern_of(wildcard)
+    for i = 0, r.CountTracks(edit.PROJECT) - 1 do
+      local track = r.GetTrack(edit.PROJECT, i)
+      local ok, name = r.GetSetMediaTrackInfo_String(track, "P_NAME", "", false)
+      if ok and not edit.identity("MediaTrack", track) and name:lower():find(pattern) then return track end
+    end
+  end
+  return nil
+end
+
+-- Takes tracks of the user's for buses of the drop that may be one of them; they stay as they are.
+local function adopt(drop, found)
+  local adopted = {}
+  for _, spec in ipairs(drop.tracks) do
+    local track = spec.adopt and not found.tracks[spec.id] and track_named(spec.adopt)
+    if track then
+      found.tracks[spec.id] = track
+      adopted[spec.id] = true
+    end
+  end
+  return adopted
+end
+
+local function missing_takes(todo, spec, found, folder)
+  local track, item = found.tracks[spec.id], found.items[spec.id]
+  if not item and track and is_occupied(track, todo.start, spec.item.seconds) then
+    table.insert(todo.notes, ("%s: its track holds another item there, so the stem was left out."):format(spec.name))
+    return
+  end
+  for number, take in ipairs(spec.item.takes) do
+    local id = spec.id .. "#" .. number
+    if not item or not found.takes[id] then
+      local path = folder .. take.file:gsub("/", package.config:sub(1, 1))
+      table.insert(todo.takes, { id = id, spec = spec, name = take.name, path = path })
+    end
+  end
+end
+
+local function missing_sends(todo, spec, found)
+  local from, is_new = found.tracks[spec.id], todo.is_new
+  local function want(to, send)
+    local reachable = found.tracks[to] or is_new[to]
+    if reachable and (is_new[spec.id] or is_new[to] or not has_send(from, found.tracks[to])) then
+      table.insert(todo.sends, { from = spec.id, to = to, spec = send, channels = spec.channels })
+    end
+  end
+  if todo.adopted[spec.id] or not from and not is_new[spec.id] then return end
+  -- A stem whose master send was switched on again is heard already: one more path would double it.
+  local is_heard = from and r.GetMediaTrackInfo_Value(from, "B_MAINSEND") == 1
+  local target = todo.targets[spec.id]
+  if target and not is_heard then want(target, { volume = 1 }) end
+  for _, send in ipairs(spec.sends or {}) do want(send.to, send) end
+end
+
+-- Markers go only into a project that has none; the renderer's own project usually has the very same ones.
+local function missing_markers(todo, drop)
+  local there = r.CountProjectMarkers(edit.PROJECT)
+  local function is_there(marker)
+    for i = 0, there - 1 do
+      local _, _, position, _, name = r.EnumProjectMarkers3(edit.PROJECT, i)
+      if name == marker.name and math.abs(position - todo.start - marker.start) < MARKER_TOLERANCE then return true end
+    end
+    return false
+  end
+  local missing = {}
+  for _, marker in ipairs(drop.markers) do
+    if not is_there(marker) then table.insert(missing, marker) end
+  end
+  if there == 0 then
+    todo.markers = missing
+  elseif #missing > 0 and todo.is_first then
+    table.insert(todo.notes, ("The project has its own markers, so %d of the render were left out."):format(#missing))
+  end
+end
+
+-- Decides where each track goes: into a folder above it, to another track by a send, or (nil) to the master.
+-- In a layout of folders a new track lies in its bus only when all of the drop is new; later ones are sent there.
+local function choose_routes(todo, drop, found)
+  local join = todo.join and "join" or nil
+  todo.levels, todo.targets = {}, {}
+  for _, spec in ipairs(drop.tracks) do
+    local above = spec.bus or spec.parent
+    local is_inside = above and drop.layout == "folders" and todo.is_first and not todo.adopted[above]
+    todo.levels[spec.id] = is_inside and todo.levels[above] + 1 or 0
+    if not is_inside then todo.targets[spec.id] = above or join end
+  end
+  if join then found.tracks[join] = todo.join end
+end
+
+local function track_by_guid(guid)
+  for i = 0, r.CountTracks(edit.PROJECT) - 1 do
+    local track = r.GetTrack(edit.PROJECT, i)
+    if r.GetTrackGUID(track) == guid then return track end
+  end
+  return nil
+end
+
+local function item_by_guid(guid)
+  for i = 0, r.CountMediaItems(edit.PROJECT) - 1 do
+    local item = r.GetMediaItem(edit.PROJECT, i)
+    local ok, own = r.GetSetMediaItemInfo_String(item, "GUID", "", false)
+    if ok and own == guid then return item end
+  end
+  return nil
+end
+
+-- Finds the track whose input the stems join, and what is muted because the stems take its place.
+local function find_source(todo, drop)
+  local source = drop.source
+  if not source then return end
+  todo.join = source.parent and track_by_guid(source.parent)
+  if source.parent and not todo.join and todo.is_first then
+    table.insert(todo.notes, "The track that the stems belong to is not in this project: they go to the master.")
+  end
+  if not todo.is_first or r.GetExtState("stembridge", "mute_source") == "no" then return end
+  for _, guid in ipairs(source.mute or {}) do
+    local track = track_by_guid(guid)
+    local item = not track and item_by_guid(guid)
+    if track then
+      table.insert(todo.mutes, { kind = "MediaTrack", object = track })
+    elseif item then
+      table.insert(todo.mutes, { kind = "MediaItem", object = item })
+    end
+  end
+end
+
+-- Returns what is to be made; changes nothing.
+function compare.missing(drop, found, folder)
+  local todo = { start = compare.start_of(drop), tracks = {}, takes = {}, sends = {}, markers = {}, notes = {} }
+  todo.tempo, todo.mutes, todo.is_new, todo.adopted = {}, {}, {}, adopt(drop, found)
+  todo.is_first = true
+  for _, spec in ipairs(drop.tracks) do
+    -- Without its track but with its item, a stem was moved to a track of the user's.
+    if not found.tracks[spec.id] and not found.items[spec.id] then
+      todo.is_new[spec.id] = true
+      table.insert(todo.tracks, spec)
+    elseif not todo.adopted[spec.id] then
+      todo.is_first = false
+    end
+  end
+  find_source(todo, drop)
+  choose_routes(todo, drop, found)
+  for _, spec in ipairs(drop.tracks) do
+    if spec.item then missing_takes(todo, spec, found, folder) end
+    missing_sends(todo, spec, found)
+  end
+  missing_markers(todo, drop)
+  local is_empty = r.CountTracks(edit.PROJECT) == 0 and r.CountTempoTimeSigMarkers(edit.PROJECT) == 0
+  if is_empty then todo.tempo = drop.tempo or {} end
+  return todo
+end
+
+return compare
