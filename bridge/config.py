@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from bridge.domain.job import SeparationOptions, StoreOptions
 from bridge.domain.plugins import Missing, PluginOptions
 from bridge.domain.preset import OutputOptions, Preset
+from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.errors import ConfigError
 from bridge.layers import CONFIG_VARIABLE, DATA_VARIABLE, Layers
 
@@ -36,6 +37,12 @@ def _stem_words(value: object) -> object:
         # An empty variable of the user's shell is a slip, not the wish for all.
         raise PydanticCustomError("no_stems", "'all', or names with commas between them")
     return words
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", value):
+        raise PydanticCustomError("device", "'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'")
+    return value
 
 
 def _hours(value: str) -> str:
@@ -112,8 +119,10 @@ class Tell(_Part):
 class Separation(_Part):
     """How stems are computed."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Processor: auto takes NVIDIA, then Apple's GPU, then the CPU."""
+    device: Annotated[str, AfterValidator(_device)] = "auto"
+    """Processor: auto takes NVIDIA, then Apple's GPU, then the CPU; `cuda:1` is the second NVIDIA card."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of products in networks with a transformer: auto takes bfloat16 on CPUs that have it, float32 elsewhere."""
     overlap: Annotated[float, Field(strict=True, ge=0.0, le=0.95)] = 0.25
     """Share of a segment that the next one computes again; 0..0.95."""
     shifts: Annotated[int, Field(strict=True, ge=0, le=20)] = 0
@@ -139,6 +148,7 @@ class Separation(_Part):
             shifts=self.shifts,
             residual=self.residual,
             device=self.device,
+            precision=self.precision,
             threads=self.threads,
             batch=self.batch,
         )
@@ -160,6 +170,12 @@ class Presets(_Part):
 
     folders: Folders = ()
     """Your own come first: a preset there hides a shipped one of its name."""
+    bpm: Annotated[float, Field(strict=True, ge=1.0, le=960.0)] | None = None
+    """Tempo of every render, quarter notes a minute, unless the DAW's script says another; 1..960."""
+
+    def tempo(self) -> TempoMap | None:
+        """Return the tempo that the user says, from the start of the render on."""
+        return None if self.bpm is None else TempoMap((TempoChange(0.0, self.bpm),), "setting")
 
 
 class Cache(_Part):

@@ -146,7 +146,8 @@ class _Run:
         for pace in ("device", "threads", "batch"):
             del separation[pace]
         what = [str(self.top), str(self.out), self.layout, self.base.preset.name, self.base.preset.sha256]
-        text = json_text.dumps([*what, separation, asdict(self.base.output), self.settings.presets.bpm], ensure_ascii=True)
+        bpm = [] if self.settings.presets.bpm is None else [self.settings.presets.bpm]
+        text = json_text.dumps([*what, separation, asdict(self.base.output), *bpm], ensure_ascii=True)
         return state_folder() / _JOURNALS / hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
     def go(self, told: Feedback, gate: Gate, *, failed_too: bool, report: Path | None) -> int:

@@ -26,7 +26,8 @@ def init(
     """Write commented settings, make an inbox and an outbox."""
     import os
 
-    from bridge.config import CONFIG_VARIABLE, default_file, load
+    from bridge.config import default_file, load
+    from bridge.layers import CONFIG_VARIABLE
 
     home = folder.expanduser().absolute()
     named = config or os.environ.get(CONFIG_VARIABLE)
@@ -121,6 +122,7 @@ tell:
 
 presets:
   # folders: [{presets}]   # your own presets; one there hides a shipped one of its name
+  # bpm: 120   # tempo of your renders, for note values in presets; else the DAW, a .mid or the drums say it
 
 models:
   # folders: []   # folders of weights you brought yourself

@@ -41,12 +41,12 @@ class Planner:
     def job(self, render: Path, *, stems_from: Path | None = None) -> Job:
         """Make the job of one render; raises SetupError for a preset, model or stem that cannot be used."""
         from bridge.domain.job import Job
-        from bridge.presets.shelf import find
+        from bridge.presets.shelf import find, project_folders
 
         inbox = self.settings.inbox_of(render)
         # An empty name is a name that is not there, not one that was left out.
         wanted = self.preset if self.preset is not None else inbox.preset if inbox else "clean"
-        preset = find(wanted, self.settings.presets.folders)
+        preset = find(wanted, (*project_folders(render), *self.settings.presets.folders))
         model = self.model if self.model is not None else inbox.model if inbox else "htdemucs"
         separation = self.settings.separation.options(model)
         if stems_from is None:
@@ -60,6 +60,7 @@ class Planner:
             separation=separation,
             output=self.settings.output_for(preset),
             model_folders=self.settings.models.folders,
+            tempo=self.settings.presets.tempo(),
             stems_from=stems_from,
             store=self.settings.cache.options(),
             plugins=self.settings.plugins.options(),

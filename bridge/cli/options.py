@@ -63,7 +63,11 @@ _SETTINGS: dict[str, object] = {
         typer.Option("--residual", metavar="other|stem|share|drop", help="Where mix minus all stems goes."),
     ],
     "separation.device": Annotated[
-        str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="What computes.")
+        str | None,
+        typer.Option("--device", metavar="auto|cpu|cuda|mps", help="What computes; cuda:1 = the second card."),
+    ],
+    "separation.precision": Annotated[
+        str | None, typer.Option("--precision", metavar="auto|float32|bfloat16", help="Of the network's products.")
     ],
     "separation.threads": Annotated[int | None, typer.Option("--threads", help="CPU threads; 0 = all cores.")],
     "output.format": Annotated[
@@ -73,11 +77,14 @@ _SETTINGS: dict[str, object] = {
         str | None,
         typer.Option("--subtype", metavar="FLOAT|PCM_24|PCM_16|source", help="Sample format; source = the render's."),
     ],
+    "presets.bpm": Annotated[
+        float | None, typer.Option("--bpm", help="Tempo of the render, for note values in presets, 1 to 960.")
+    ],
 }
 """The flags that are settings; none of these names means the same in two parts of the settings."""
 PACE = ("separation.device", "separation.threads")
 SEPARATION = tuple(name for name in _SETTINGS if name.startswith("separation."))
-OUTPUT = tuple(name for name in _SETTINGS if name.startswith("output."))
+OUTPUT = tuple(name for name in _SETTINGS if name.startswith(("output.", "presets.")))
 Flags = Mapping[str, object]
 """Settings and what the flags say of them; None where a flag was not given. What `bridge.config.load` takes."""
 NONE_GIVEN: Flags = MappingProxyType({})

@@ -19,7 +19,7 @@ from bridge.intake.sidecar import Sidecar, read_sidecar
 from bridge.models.registry import find as find_model
 from bridge.models.weights import locate
 from bridge.neighbour import spare
-from bridge.presets.shelf import entries
+from bridge.presets.shelf import entries, project_folders
 from bridge.presets.shelf import find as find_preset
 from bridge.separation.choice import choose_stems
 
@@ -34,7 +34,8 @@ def plan_job(work: Work, settings: Settings) -> Job:
     """
     inbox = inbox_of(work, settings)
     sidecar = read_sidecar(work.path)
-    preset = find_preset(_preset_name(work, inbox, sidecar, settings), settings.presets.folders)
+    folders = (*project_folders(work.path), *settings.presets.folders)
+    preset = find_preset(_preset_name(work, inbox, sidecar, settings), folders)
     separation = _separation(inbox, sidecar, settings)
     model = find_model(separation.model, settings.models.folders)
     choose_stems(model.stems, separation)
@@ -52,7 +53,7 @@ def plan_job(work: Work, settings: Settings) -> Job:
         store=settings.cache.options(),
         origin=sidecar.origin if sidecar else None,
         markers=_markers(work.path, sidecar),
-        tempo=_tempo(work.path, sidecar),
+        tempo=_tempo(work.path, sidecar) or settings.presets.tempo(),
         source=sidecar.rendered if sidecar else None,
         tags=tuple(sidecar.tags.items()) if sidecar else (),
     )
