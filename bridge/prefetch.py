@@ -25,17 +25,18 @@ def prefetch(items: Iterator[_T], max_bytes: int, bytes_of: Callable[[_T], int])
         return next(items, _END)
 
     waiting: deque[Future[object]] = deque()
-    largest = 1
+    largest = 0
     pool = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
     try:
         while True:
-            while len(waiting) < max(1, max_bytes // largest):
+            # The first one shows how large they are.
+            while len(waiting) < (max(1, max_bytes // largest) if largest else 1):
                 waiting.append(pool.submit(make))
             item = waiting.popleft().result()
             if item is _END:
                 return
             made: _T = item  # type: ignore[assignment]  # all but the end mark came from `items`
-            largest = max(largest, bytes_of(made))
+            largest = max(largest, bytes_of(made), 1)
             waiting.append(pool.submit(make))
             yield made
     finally:
