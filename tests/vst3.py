@@ -1,0 +1,75 @@
+"""The test plugins as VST3 bundles: built from tests/effects/vst3 once for every version of their sources."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+__all__ = ["install", "plugins"]
+
+_SOURCES = Path(__file__).resolve().parent / "effects" / "vst3"
+_DPF = Path(os.environ.get("DPF", "/usr/share/dpf"))
+_PROGRAMS = {"TestTrim": "trim", "TestFault": "fault"}
+_COPIES = ("CrashOnLoad", "ExitOnLoad", "HangOnLoad", "SlowToLoad")
+"""Names under which TestFault misbehaves while it is loaded."""
+
+
+def plugins() -> Path:
+    """Return the folder of the built plugins; skips the test where they cannot be built, fails it in CI."""
+    if not sys.platform.startswith("linux") or not shutil.which("g++") or not (_DPF / "distrho").is_dir():
+        message = "the test plugins need Linux and: apt-get install -y --no-install-recommends g++ dpf-source"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return _built()
+
+
+def install(folder: Path, *names: str) -> Path:
+    """Copy built plugins into a folder of a test, and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copytree(plugins() / f"{name}.vst3", folder / f"{name}.vst3")
+    return folder
+
+
+@cache
+def _built() -> Path:
+    digest = hashlib.sha256(platform.machine().encode())
+    for file in sorted(_SOURCES.rglob("*.*")):
+        digest.update(file.read_bytes())
+    user = os.getuid() if sys.platform != "win32" else 0
+    there = Path(tempfile.gettempdir()) / f"stem-bridge-test-plugins-{user}-{digest.hexdigest()[:16]}"
+    if not there.is_dir():
+        made = Path(tempfile.mkdtemp(prefix="stem-bridge-vst3-"))
+        for name, source in _PROGRAMS.items():
+            _compile(_SOURCES / source, _program(made, name))
+        for name in _COPIES:
+            shutil.copy(_program(made, "TestFault"), _program(made, name))
+        try:
+            made.rename(there)
+        except OSError:
+            # Another process of the suite was quicker.
+            shutil.rmtree(made)
+    return there
+
+
+def _program(folder: Path, name: str) -> Path:
+    inside = folder / f"{name}.vst3" / "Contents" / f"{platform.machine()}-linux"
+    inside.mkdir(parents=True, exist_ok=True)
+    return inside / f"{name}.so"
+
+
+def _compile(source: Path, program: Path) -> None:
+    command = ["g++", "-std=gnu++14", "-O1", "-w", "-fPIC", "-fvisibility=hidden", "-shared"]
+    command += ["-DDISTRHO_PLUGIN_TARGET_VST3", f"-I{source}", f"-I{_DPF / 'distrho'}"]
+    command += [str(source / "plugin.cpp"), str(_DPF / "distrho" / "DistrhoPluginMain.cpp"), "-o", str(program), "-ldl"]
+    subprocess.run(command, check=True)
