@@ -30,6 +30,8 @@ class CountingSeparator:
     """Windows of every forward."""
     stems = STEMS
     device = "none"
+    backend = "torch"
+    precision = "float32"
 
     def estimates(
         self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions, store: Store | None = None
