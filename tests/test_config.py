@@ -77,7 +77,7 @@ def test_lists_come_from_yaml_and_from_words_with_commas(write: Write) -> None:
         ("separation:\n  overlap: 0.96\n", 2, "It must be less than or equal to 0.95."),
         ("separation: {overlap: '0.5'}\n", 1, "It must be a number."),
         ("separation: {shifts: true}\n", 1, "It must be a whole number."),
-        ("separation: {device: gpu}\n", 1, "It must be 'auto', 'cpu', 'cuda' or 'mps'."),
+        ("separation: {device: gpu}\n", 1, "It must be 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."),
         ("separation: 5\n", 1, "It must be 'name: value' lines."),
         ("inboxes:\n  - path: a\n    outbx: b\n", 2, "Add it."),
         ("inboxes: {path: a, outbox: b}\n", 1, "It must be a list."),

@@ -209,7 +209,7 @@ class ModelRecord(Record):
     is_trial: bool
     device: Text
     backend: Literal["torch"] = "torch"
-    precision: Literal["float32"] = "float32"
+    precision: Literal["float32", "bfloat16"] = "float32"
     overlap: Annotated[float, Field(ge=0, lt=1)]
     shifts: Count
     residual: Residual

@@ -30,7 +30,7 @@ from bridge.delivery.records import (
 from bridge.delivery.stage import Stage
 from bridge.delivery.stemfiles import StemFiles
 from bridge.disk import disk_errors
-from bridge.domain.drop import IMPORT_SCRIPT, PROJECT, TEMPO_MIDI, DropPlan, PlannedFile
+from bridge.domain.drop import ARDOUR_SESSION, IMPORT_SCRIPT, PROJECT, TEMPO_MIDI, DropPlan, PlannedFile
 from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.plugins import Insert
 from bridge.domain.render import Levels, Render
@@ -40,6 +40,7 @@ from bridge.models.registry import Model
 from bridge.pipeline.progress import Watch
 from bridge.separation.separator import Separator
 from bridge.separation.store import Store
+from bridge.session.ardour import session_file
 from bridge.session.plan import plan_session
 from bridge.session.reascript import drop_data, import_script
 from bridge.session.rpp import project_file
@@ -76,6 +77,7 @@ def model_record(
         members=tuple(MemberRecord(name=name, sha256=sha256) for name, sha256 in separator.members),
         is_trial=model.is_trial,
         device=separator.device,
+        precision=separator.precision,
         overlap=options.overlap,
         shifts=options.shifts,
         residual=options.residual,
@@ -110,7 +112,10 @@ def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: W
     )
     manifest = _manifest(job, outcome, stage, watch, drop_id)
     _write(stage.folder / IMPORT_SCRIPT, import_script(session))
-    _write(stage.folder / PROJECT, project_file(session))
+    if "reaper" in job.output.session:
+        _write(stage.folder / PROJECT, project_file(session))
+    if "ardour" in job.output.session:
+        _write(stage.folder / ARDOUR_SESSION, session_file(session))
     if render.tempo is not None:
         tempo = write_midi(render.tempo, render.markers, render.format.sample_rate, render.format.frames)
         with disk_errors("write", stage.folder / TEMPO_MIDI):
@@ -197,4 +202,5 @@ def _versions() -> Versions:
 
 def _write(path: Path, text: str) -> None:
     with disk_errors("write", path):
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")

@@ -19,7 +19,7 @@ class Separators:
     def __call__(self, job: Job) -> Separator:
         """Return the job's separator, loading it when it is another than last time; raises ModelError, ConfigError."""
         options = job.separation
-        key = (options.model, job.model_folders, options.device, options.threads)
+        key = (options.model, job.model_folders, options.device, options.precision, options.threads)
         if self._separator is None or key != self._key:
             # torch takes seconds to load: not before a preset, a render and a model are known to be good.
             from bridge.separation.demucs import DemucsSeparator
@@ -28,6 +28,7 @@ class Separators:
             self._separator = DemucsSeparator(
                 find(options.model, job.model_folders),
                 device=options.device,
+                precision=options.precision,
                 threads=options.threads,
                 folders=job.model_folders,
             )

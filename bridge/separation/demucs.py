@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -13,7 +14,7 @@ from bridge.domain.job import SeparationOptions
 from bridge.domain.stems import FloatArray
 from bridge.models.registry import Model
 from bridge.models.weights import checksums, locate
-from bridge.separation.device import choose_device, describe_device
+from bridge.separation.device import choose_device, choose_precision, describe_device
 from bridge.separation.network import Network
 from bridge.separation.store import Store
 from bridge.separation.stream import Listener, stream_estimates
@@ -35,6 +36,7 @@ class DemucsSeparator:
         model: Model,
         *,
         device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "float32",
         threads: int = 0,
         exact_tail: bool = False,
         folders: Sequence[Path] = (),
@@ -53,7 +55,8 @@ class DemucsSeparator:
         self._exact_tail = exact_tail
         signatures = (member.signature for member in model.members)
         self._members = tuple(zip(signatures, checksums(model, folders), strict=True))
-        self._network = Network(model, locate(model, folders), choose_device(device))
+        processor = choose_device(device)
+        self._network = Network(model, locate(model, folders), processor, choose_precision(precision, processor))
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -64,6 +67,11 @@ class DemucsSeparator:
     def device(self) -> str:
         """The device in words."""
         return describe_device(self._network.device)
+
+    @property
+    def precision(self) -> Literal["float32", "bfloat16"]:
+        """Precision of the network's products, float32 or bfloat16."""
+        return self._network.precision
 
     @property
     def members(self) -> tuple[tuple[str, str], ...]:

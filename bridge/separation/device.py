@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 
 from bridge.errors import ConfigError, DeviceError
+from bridge.separation.bands import has_onednn
 
-__all__ = ["choose_device", "describe_device", "device_errors"]
+__all__ = ["Precision", "choose_device", "choose_precision", "describe_device", "device_errors", "is_out_of_memory"]
 
+Precision = Literal["float32", "bfloat16"]
+"""Of the products in a network."""
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
 """What CUDA, MPS, the CPU's allocators and cuBLAS say; only CUDA has a class for it."""
 
 
 def choose_device(wanted: str) -> torch.device:
-    """Return the device for `auto`, `cpu`, `cuda` or `mps`; raises ConfigError for one that is not here.
+    """Return the device for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; raises ConfigError for one that is not here.
 
     `auto` takes CUDA, then Apple's GPU, then the CPU.
     """
     have = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         return torch.device("cuda" if have["cuda"] else "mps" if have["mps"] else "cpu")
-    if wanted not in have:
+    kind, _, number = wanted.partition(":")
+    if kind == "cuda" and number.isdecimal() and have["cuda"] and int(number) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"There is no card number {number}: {torch.cuda.device_count()} are here, counted from 0.",
+            hint="Use --device cuda, or look for cards with: stem-bridge doctor",
+        )
+    if kind not in have or (number and (kind != "cuda" or not number.isdecimal())):
         raise ConfigError(f"There is no device '{wanted}'.", hint=f"Use one of: auto, {', '.join(have)}.")
-    if not have[wanted]:
+    if not have[kind]:
         raise ConfigError(
             f"The device '{wanted}' is not available here.",
             hint="Use --device auto, or look for the cause with: stem-bridge doctor",
@@ -40,6 +50,27 @@ def describe_device(device: torch.device) -> str:
     return device.type
 
 
+def choose_precision(
+    wanted: Literal["auto", "float32", "bfloat16"], device: torch.device, *, native: bool | None = None
+) -> Precision:
+    """Return `float32` or `bfloat16`, the precision of products, for `auto` or either of them.
+
+    `auto` takes bfloat16 on a CPU that multiplies in it, where it was measured to be inaudible, and float32 elsewhere.
+    `native` says whether the CPU does; None = ask it.
+    """
+    if wanted != "auto":
+        return wanted
+    if device.type == "cpu" and (_multiplies_bfloat16() if native is None else native):
+        return "bfloat16"
+    return "float32"
+
+
+def _multiplies_bfloat16() -> bool:
+    get: Callable[[], Mapping[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+    able = get()
+    return has_onednn() and any(able.get(name) is True for name in ("avx512_bf16", "amx_bf16"))
+
+
 @contextmanager
 def device_errors(device: torch.device) -> Iterator[None]:
     """Turn what torch raises when a device fails into DeviceError.
@@ -51,7 +82,7 @@ def device_errors(device: torch.device) -> Iterator[None]:
         yield
     except RuntimeError as exc:
         reason = (str(exc).splitlines() or [type(exc).__name__])[0].rstrip(".")
-        if any(words in str(exc).lower() for words in _OUT_OF_MEMORY):
+        if is_out_of_memory(exc):
             what, hint = "ran out of memory", "Close other programs, or set a smaller separation.batch"
         elif device.type != "cpu":
             what, hint = f"failed: {reason}", "Try again"
@@ -59,3 +90,9 @@ def device_errors(device: torch.device) -> Iterator[None]:
             raise
         elsewhere = "" if device.type == "cpu" else ", or use --device cpu"
         raise DeviceError(f"The device '{device.type}' {what}.", hint=f"{hint}{elsewhere}.") from exc
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether a device failed for want of memory, from what torch or `device_errors` raised."""
+    cause = error.__cause__ if isinstance(error, DeviceError) else error
+    return any(words in str(cause).lower() for words in _OUT_OF_MEMORY)

@@ -9,7 +9,6 @@ a normalisation over everything uses every core.
 from __future__ import annotations
 
 import copy
-import platform
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,25 +19,57 @@ from demucs.htdemucs import HTDemucs
 from demucs.transformer import CrossTransformerEncoderLayer, MyGroupNorm, MyTransformerEncoderLayer
 from torch import Tensor, nn
 
-__all__ = ["narrow", "quicken"]
+from bridge.separation.bands import Banded, Residuals, Transposed, banded, frozen, has_onednn
+from bridge.separation.hybrid import Hybrid, is_hybrid
 
-_CACHED_VALUES = 2**18
-"""Values that a convolution over rows handles at a time: 1 MB, about a core's own cache."""
+__all__ = ["lower", "narrow", "quicken"]
+
+_LOW_DECODERS = 2
+"""Decoder layers of the frequency branch, from the deepest, that may multiply in bfloat16."""
 _QUERIES = 384
 """Queries that look at all keys at a time: their scores should stay in the cache that cores share."""
 
 
-def quicken(member: nn.Module) -> None:
-    """Replace what is slow on a CPU inside a network by modules that compute the same to rounding."""
-    onednn = _has_onednn()
+def quicken(member: nn.Module, products: torch.dtype = torch.float32) -> None:
+    """Replace what is slow on a CPU inside a network by modules that compute the same to rounding.
+
+    With bfloat16 the transformer and the decoder's two deepest layers multiply in it, two thirds of all products;
+    statistics, norms, what layers add to, and the layers near the sound, where a rounding is heard, stay float32.
+    """
+    low = {id(module) for part in _low_parts(member) for module in part.modules()}
+    onednn = has_onednn()
     for module in list(member.modules()):
+        precision = products if id(module) in low else torch.float32
         if onednn and _is_plain_attention(module):
-            _quicken_layer(module)
+            _quicken_layer(module, precision)
         for name, child in module.named_children():
             if isinstance(child, DConv):
-                setattr(module, name, _RowwiseConvolutions(child))
+                setattr(module, name, Residuals(child, precision))
             elif isinstance(child, MyGroupNorm) and child.num_groups == 1:
                 setattr(module, name, _WholeNorm(child))
+    if not _is_narrowable(member):
+        return
+    for branch in ("encoder", "tencoder", "decoder", "tdecoder"):
+        layers = [banded(layer, products if id(layer) in low else torch.float32) for layer in getattr(member, branch)]
+        setattr(member, branch, nn.ModuleList(layers))
+
+
+def _low_parts(member: nn.Module) -> Sequence[nn.Module]:
+    """Return the parts of a network that bfloat16 leaves inaudibly changed; none of a network without transformer."""
+    if not _is_narrowable(member) or getattr(member, "crosstransformer", None) is None:
+        return ()
+    transformer: Any = member.crosstransformer
+    decoder: Any = member.decoder
+    return (transformer, *decoder[:-1][:_LOW_DECODERS])
+
+
+def lower(member: nn.Module) -> None:
+    """Let the parts that `quicken` would multiply in bfloat16 do so by torch's own rules, on any device."""
+    if parts := _low_parts(member):
+        transformer, *decoders = (_Lowered(part) for part in parts)
+        member.crosstransformer = transformer
+        rest: Any = member.decoder
+        member.decoder = nn.ModuleList([*decoders, *rest[len(decoders) :]])
 
 
 def narrow(member: nn.Module, rows: Sequence[int]) -> Callable[[Tensor], Tensor]:
@@ -54,15 +85,15 @@ def narrow(member: nn.Module, rows: Sequence[int]) -> Callable[[Tensor], Tensor]
     for branch in ("decoder", "tdecoder"):
         *layers, last = getattr(part, branch)
         setattr(part, branch, nn.ModuleList([*layers, _narrow_layer(last, rows, stems)]))
-    narrowed: Callable[[Tensor], Tensor] = part
-    return narrowed
+    forward: Callable[[Tensor], Tensor] = Hybrid(part) if is_hybrid(part) else part
+    return forward
 
 
 def _is_narrowable(member: nn.Module) -> bool:
     if not (isinstance(member, HTDemucs) and member.cac):
         return False
     last = (member.decoder[-1], member.tdecoder[-1])
-    return all(isinstance(layer, HDecLayer) and not layer.norm for layer in last)
+    return all(isinstance(layer, Banded) or (isinstance(layer, HDecLayer) and not layer.norm) for layer in last)
 
 
 def _narrow_layer(layer: nn.Module, rows: Sequence[int], stems: int) -> Any:
@@ -70,6 +101,9 @@ def _narrow_layer(layer: nn.Module, rows: Sequence[int], stems: int) -> Any:
     narrowed.conv_tr = conv = _shallow(narrowed.conv_tr)
     each = conv.out_channels // stems
     kept = [row * each + channel for row in rows for channel in range(each)]
+    if isinstance(conv, Transposed):
+        conv.keep(kept)
+        return narrowed
     conv.weight, conv.bias = nn.Parameter(conv.weight.detach()[:, kept]), nn.Parameter(conv.bias.detach()[kept])
     conv.out_channels = len(kept)
     return narrowed
@@ -82,20 +116,17 @@ def _shallow(module: nn.Module) -> Any:
     return twin
 
 
-class _RowwiseConvolutions(nn.Module):
-    """Demucs' residual convolutions on a few rows at a time; rows know nothing of each other."""
+class _Lowered(nn.Module):
+    """A part of a network (two results, or one and None) under torch's rules for bfloat16; its results are float32."""
 
-    def __init__(self, original: DConv) -> None:
+    def __init__(self, part: nn.Module) -> None:
         super().__init__()
-        self.layers = original.layers
+        self.part = part
 
-    def forward(self, x: Tensor) -> Tensor:  # (N, C, T)
-        out = torch.empty_like(x)
-        rows = max(1, _CACHED_VALUES // (x.shape[1] * x.shape[2]))
-        for part, target in zip(torch.split(x, rows), torch.split(out, rows), strict=True):
-            for layer in self.layers:
-                part = torch.add(part, layer(part), out=target)  # (rows, C, T)
-        return out
+    def forward(self, x: Tensor, *others: Any) -> tuple[Tensor | None, ...]:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            made = self.part(x, *others)
+        return tuple(one if one is None else one.float() for one in made)
 
 
 class _WholeNorm(nn.Module):
@@ -111,30 +142,24 @@ class _WholeNorm(nn.Module):
         return torch.addcmul(self.bias - mean * scale, x, scale)
 
 
-def _has_onednn() -> bool:
-    built: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    return x86 and built and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
 def _is_plain_attention(module: nn.Module) -> bool:
     kinds = (MyTransformerEncoderLayer, CrossTransformerEncoderLayer)
     return isinstance(module, kinds) and not module.sparse and module.linear1.bias is not None
 
 
-def _quicken_layer(layer: Any) -> None:
+def _quicken_layer(layer: Any, products: torch.dtype) -> None:
     """Give a transformer layer quick products; its layer scales go into the weights before them."""
     name = "self_attn" if hasattr(layer, "self_attn") else "cross_attn"
     attention = getattr(layer, name)
     _fold(layer, "gamma_1", attention.out_proj)
     _fold(layer, "gamma_2", layer.linear2)
-    setattr(layer, name, _Attention(attention))
+    setattr(layer, name, _Attention(attention, products))
     if layer.activation is nn.functional.gelu:
         layer.activation = nn.Identity()
-        layer.linear1 = _Linear(layer.linear1, "gelu")
+        layer.linear1 = _Linear(layer.linear1, products, "gelu")
     else:
-        layer.linear1 = _Linear(layer.linear1)
-    layer.linear2 = _Linear(layer.linear2)
+        layer.linear1 = _Linear(layer.linear1, products)
+    layer.linear2 = _Linear(layer.linear2, products)
 
 
 def _fold(layer: Any, name: str, linear: nn.Linear) -> None:
@@ -149,16 +174,18 @@ def _fold(layer: Any, name: str, linear: nn.Linear) -> None:
 class _Linear(nn.Module):
     """A linear layer through oneDNN."""
 
-    def __init__(self, original: nn.Linear, activation: str = "none") -> None:
+    def __init__(self, original: nn.Linear, products: torch.dtype, activation: str = "none") -> None:
         super().__init__()
-        self.weight, self.bias, self._activation = original.weight, original.bias, activation
+        self.weight, self.bias = frozen(original.weight, products), frozen(original.bias, products)
+        self._activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
         return _product(x, self.weight, self.bias, self._activation)
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: str = "none") -> Tensor:
-    """Return activation(x @ weight.T + bias)."""
+    """Return activation(x @ weight.T + bias), as precise as the weight."""
+    x = x.to(weight.dtype)
     done: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
     return done
 
@@ -166,11 +193,15 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: 
 class _Attention(nn.Module):
     """Multi-head attention as `nn.MultiheadAttention` with its batch first, for calls that want no weights or masks."""
 
-    def __init__(self, original: nn.MultiheadAttention) -> None:
+    def __init__(self, original: nn.MultiheadAttention, products: torch.dtype) -> None:
         super().__init__()
         self._heads = original.num_heads
-        self.weight, self.bias = original.in_proj_weight, original.in_proj_bias
-        self.out = _Linear(original.out_proj)
+        width = original.embed_dim
+        weight, bias = original.in_proj_weight.detach().clone(), original.in_proj_bias.detach().clone()
+        for one in (weight, bias):  # the scale of the scores
+            one[:width] *= (width // self._heads) ** -0.5
+        self.weight, self.bias = frozen(weight, products), frozen(bias, products)
+        self.out = _Linear(original.out_proj, products)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, **_: object) -> tuple[Tensor, None]:  # (B, T, C)
         width = query.shape[2]
@@ -179,16 +210,12 @@ class _Attention(nn.Module):
         else:
             q = _product(query, self.weight[:width], self.bias[:width])
             k, v = _product(key, self.weight[width:], self.bias[width:]).chunk(2, 2)
-        q, k, v = (self._split(one) for one in (q * (width // self._heads) ** -0.5, k, v))  # (B, H, T, C / H)
-        mixed = torch.empty_like(query)
+        mixed = torch.empty_like(q, memory_format=torch.contiguous_format)
         for sample in range(len(query)):
-            for head, target in enumerate(mixed[sample].chunk(self._heads, 1)):
-                _attend(q[sample, head], k[sample, head], v[sample, head], target)
+            heads = [one[sample].chunk(self._heads, 1) for one in (q, k, v, mixed)]
+            for one in zip(*heads, strict=True):
+                _attend(*one)
         return self.out(mixed), None
-
-    def _split(self, x: Tensor) -> Tensor:
-        batch, length, width = x.shape
-        return x.reshape(batch, length, self._heads, width // self._heads).transpose(1, 2)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, out: Tensor) -> None:

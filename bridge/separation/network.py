@@ -19,8 +19,8 @@ from bridge.domain.stems import FloatArray
 from bridge.errors import ModelError
 from bridge.models.config import MemberConfig, read_member
 from bridge.models.registry import Model
-from bridge.separation.device import device_errors
-from bridge.separation.forward import narrow, quicken
+from bridge.separation.device import Precision, device_errors
+from bridge.separation.forward import lower, narrow, quicken
 from bridge.separation.overlap import Grid
 
 __all__ = ["Network", "build_member"]
@@ -72,15 +72,19 @@ class Network:
     version = 1
     """Goes up when the same weights give other estimates than before, by more than rounding."""
     backend = "torch"
-    precision = "float32"
 
-    def __init__(self, model: Model, paths: Sequence[Path], device: torch.device) -> None:
+    def __init__(
+        self, model: Model, paths: Sequence[Path], device: torch.device, precision: Precision = "float32"
+    ) -> None:
+        """Take the precision of products, float32 or bfloat16; only networks with a transformer know the latter."""
         self.model = model
         self.device = device
         self._paths = tuple(paths)
         self._configs = tuple(read_member(path) for path in paths)
         self._members: dict[int, torch.nn.Module] = {}
         self._segment_frames = self._agree_on_segment()
+        attends = all(config.klass in _TRANSFORMERS for config in self._configs)
+        self.precision: Precision = precision if attends else "float32"
 
     def _agree_on_segment(self) -> int:
         lengths = set()
@@ -127,7 +131,9 @@ class Network:
                 ) from exc
             member = build_member(self._configs[index], tensors, path)
             if self.device.type == "cpu":
-                quicken(member)
+                quicken(member, getattr(torch, self.precision))
+            elif self.precision == "bfloat16":
+                lower(member)
             with device_errors(self.device):
                 self._members[index] = member.to(self.device)
         return self._members[index]

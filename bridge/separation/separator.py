@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -26,6 +26,11 @@ class Separator(Protocol):
     @property
     def device(self) -> str:
         """What it runs on, in words, for the manifest."""
+        ...
+
+    @property
+    def precision(self) -> Literal["float32", "bfloat16"]:
+        """Precision of the network's products, for the manifest."""
         ...
 
     @property
@@ -60,6 +65,7 @@ class FakeSeparator:
 
     stems = ("drums", "bass", "other", "vocals")
     device = "none"
+    precision: Literal["float32", "bfloat16"] = "float32"
     members = ()
 
     def estimates(

@@ -23,6 +23,7 @@ from bridge.models.registry import find
 from bridge.models.weights import locate
 from bridge.separation.demucs import DemucsSeparator
 from bridge.separation.engine import find_normaliser
+from bridge.separation.hybrid import Hybrid
 from tests.songs import mix_of, multitrack
 
 OPTIONS = SeparationOptions()
@@ -113,8 +114,9 @@ def counted_forwards() -> Iterator[Counter[str]]:
     seen: Counter[str] = Counter()
 
     def note(module: torch.nn.Module, *_: object) -> None:
-        if isinstance(module, (HTDemucs, HDemucs)):
-            seen[type(module).__name__] += 1
+        network = module.member if isinstance(module, Hybrid) else module
+        if isinstance(network, (HTDemucs, HDemucs)):
+            seen[type(network).__name__] += 1
 
     hook = torch.nn.modules.module.register_module_forward_pre_hook(note)
     try:
