@@ -100,6 +100,21 @@ def check_all(config: Path | None) -> Iterator[Finding]:
         yield check_folder("inbox", inbox.path, writes=False)
         yield check_folder("outbox", inbox.outbox)
     yield check_folder("temporary", Path(tempfile.gettempdir()))
+    yield _check_cache(settings)
+
+
+def _check_cache(settings: Settings) -> Finding:
+    """Say what is kept of earlier separations."""
+    from bridge.separation.store import usage_of_store
+
+    store = settings.cache.options()
+    if store is None:
+        return Finding("ok", "cache", "off: every segment is separated anew")
+    kept, jobs = usage_of_store(store.folder)
+    of_jobs = f", and {format_bytes(jobs.bytes)} of unfinished jobs" if jobs.files else ""
+    return Finding(
+        "ok", "cache", f"{store.folder}: {format_bytes(kept.bytes)} of {format_bytes(store.max_bytes)}{of_jobs}"
+    )
 
 
 def look_around() -> Machine:
@@ -130,7 +145,8 @@ def check_device(wanted: str, machine: Machine) -> Finding:
         mend = f"install NVIDIA's current driver (this torch needs one for CUDA {torch['built_for']}), and restart"
     else:
         message, mend = f"{found}, {os.cpu_count()} CPU cores, torch {torch['version']}", ""
-    if wanted in ("cuda", "mps") and not torch[wanted]:
+    kind = wanted.partition(":")[0]
+    if kind in ("cuda", "mps") and not torch[kind]:
         here = f"separation.device is '{wanted}', which is not here"
         return Finding("fail", "device", f"{here}; {message}", mend or "set separation.device to auto in bridge.yaml")
     return Finding("warn" if idle else "ok", "device", message, mend)
