@@ -19,6 +19,7 @@ from bridge import __version__
 from bridge.cli import (
     apply,
     batch,
+    cache,
     demo,
     doctor,
     drops,
@@ -26,6 +27,7 @@ from bridge.cli import (
     init,
     models,
     output,
+    plugins,
     presets,
     process,
     service,
@@ -55,7 +57,9 @@ app.command("apply")(apply.apply)
 app.add_typer(works.app, name="jobs")
 app.add_typer(drops.app, name="drops")
 app.add_typer(presets.app, name="presets")
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(models.app, name="models")
+app.add_typer(cache.app, name="cache")
 app.add_typer(service.app, name="service")
 app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)

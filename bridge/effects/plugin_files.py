@@ -21,7 +21,17 @@ from bridge.effects.blame import blamed
 from bridge.errors import PluginError
 from bridge.words import did_you_mean, sentence
 
-__all__ = ["ENDINGS", "PluginFile", "find_file", "find_preset", "fingerprint", "list_files", "standard_folders"]
+__all__ = [
+    "ENDINGS",
+    "PluginFile",
+    "find_file",
+    "find_preset",
+    "fingerprint",
+    "list_files",
+    "missing",
+    "open_file",
+    "standard_folders",
+]
 
 ENDINGS = (".vst3", ".component")
 _PRESET_ENDINGS = (".vstpreset", ".aupreset")
