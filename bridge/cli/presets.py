@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bridge.cli import options, output
 from bridge.errors import PresetError
+
+if TYPE_CHECKING:
+    from bridge.config import Settings
 
 __all__ = ["app"]
 
@@ -18,12 +21,16 @@ Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset's name,
 
 
 @app.command("list")
-def list_presets(config: options.Config = None, json: options.Json = False) -> None:
+def list_presets(
+    tag: Annotated[str | None, typer.Option("--tag", metavar="WORD", help="Only those with this tag.")] = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
     """List all presets, shipped and your own."""
     from bridge.config import load
     from bridge.presets.shelf import entries
 
-    found = entries(load(config).presets.folders)
+    found = [one for one in entries(_folders(load(config))) if tag is None or tag.casefold() in one.tags]
     if json:
         for entry in found:
             output.event(
@@ -33,6 +40,7 @@ def list_presets(config: options.Config = None, json: options.Json = False) -> N
                 description=entry.description,
                 shipped=entry.shipped,
                 error=entry.error,
+                tags=list(entry.tags),
             )
         return
     rows = []
@@ -53,16 +61,25 @@ def check(
     presets: Annotated[list[str], typer.Argument(metavar="NAME|FILE", help="Presets to check.")],
     config: options.Config = None,
 ) -> None:
-    """Check presets; the first fault of each is told with its line."""
+    """Check presets: read them, build every chain, and run it on a second of noise.
+
+    The first fault of each is told with its line.
+    """
     from bridge.config import load
+    from bridge.effects.rack import Rack
+    from bridge.effects.tryout import try_out
+    from bridge.errors import EffectError, PluginError
     from bridge.presets.shelf import find
 
-    folders = load(config).presets.folders
+    settings = load(config)
+    folders = _folders(settings)
     faults = 0
     for name in presets:
         try:
             preset = find(name, folders)
-        except PresetError as exc:
+            with Rack(settings.plugins.options(), output.say) as rack:
+                try_out(preset, rack=rack)
+        except (PresetError, PluginError, EffectError) as exc:
             output.error(exc)
             faults += 1
         else:
@@ -83,16 +100,22 @@ def schema() -> None:
 
 @app.command()
 def new(
-    file: Annotated[Path, typer.Argument(metavar="FILE", parser=options.path, help="Where to write it: NAME.yaml.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="NAME|FILE", parser=options.path, help="A file, or a name in the folder of your own."),
+    ],
 ) -> None:
-    """Write a commented preset to begin with."""
-    from bridge.presets.shelf import template
+    """Write a commented preset to begin with, and beside it the schema that editors complete by."""
+    from bridge.presets.shelf import template, user_folder
 
     path = file if file.suffix.lower() in (".yaml", ".yml") else file.with_name(file.name + ".yaml")
+    if str(file) == file.name != path.name:
+        path = user_folder() / path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as text:
             text.write(template(path.stem))
+        _write_schema(path.parent)
     except FileExistsError as exc:
         raise PresetError(f"{path} exists already.", hint="Give another name.", path=path) from exc
     except OSError as exc:
@@ -101,12 +124,51 @@ def new(
     output.result(str(path))
 
 
+@app.command()
+def audition(
+    preset: Name,
+    drop: Annotated[Path, typer.Argument(metavar="DROP", parser=options.path, help="A drop whose stems are used.")],
+    stem: Annotated[str, typer.Option("--stem", metavar="STEM", help="Which stem.")] = "vocals",
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, max=600.0, help="How long.")] = 10.0,
+    start: Annotated[
+        float | None, typer.Option("--start", metavar="SECONDS", min=0.0, help="From where; else the loudest place.")
+    ] = None,
+    config: options.Config = None,
+) -> None:
+    """Write some seconds of one stem through a preset beside a drop, and print the file's path."""
+    from bridge.cli.audition import audition as write
+    from bridge.config import load
+    from bridge.presets.shelf import find
+
+    settings = load(config)
+    folder = drop.expanduser().resolve()
+    found = find(preset, _folders(settings))
+    output.result(str(write(found, folder, settings, stem=stem, seconds=seconds, start=start)))
+
+
+def _folders(settings: Settings) -> tuple[Path, ...]:
+    """Return where presets lie for whoever works in the current folder."""
+    from bridge.presets.shelf import project_folders
+
+    return (*project_folders(Path.cwd() / "render"), *settings.presets.folders)
+
+
+def _write_schema(folder: Path) -> None:
+    """Write what the first line of a new preset points at; one that is there is brought up to date."""
+    import json
+
+    from bridge.presets.shelf import SCHEMA_FILE
+    from bridge.presets.shelf import schema as preset_schema
+
+    (folder / SCHEMA_FILE).write_text(json.dumps(preset_schema(), indent=1) + "\n", encoding="utf-8", newline="\n")
+
+
 def _file_of(preset: str, config: Path | None) -> Path:
     """Return the file of a valid preset."""
     from bridge.config import load
     from bridge.presets.shelf import entries, find
 
-    folders = load(config).presets.folders
+    folders = _folders(load(config))
     found = find(preset, folders)
     by_name = {entry.name.casefold(): entry.path for entry in entries(folders)}
     path = Path(preset).expanduser()

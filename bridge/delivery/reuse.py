@@ -12,7 +12,8 @@ from bridge.audio.read import Sound, open_sound
 from bridge.delivery.manifest import Manifest, read, sha256_of
 from bridge.delivery.records import FileRecord
 from bridge.domain.drop import MANIFEST
-from bridge.domain.stems import StemBlock, StemChoice
+from bridge.domain.render import Levels
+from bridge.domain.stems import FloatArray, StemBlock, StemChoice
 from bridge.errors import DeliveryError
 from bridge.units import db_to_gain
 
@@ -31,10 +32,21 @@ class Reused:
 
     def blocks(self) -> Iterator[StemBlock]:
         """Yield the stems at the level of the mix: the common gain of fixed-point files is undone."""
-        gain = np.float32(db_to_gain(-self.manifest.output.common_gain_db))
         for start in range(0, self.manifest.render.format.frames, _BLOCK_FRAMES):
-            blocks = {stem: sound.read(start, _BLOCK_FRAMES) for stem, sound in self._sounds.items()}
-            yield StemBlock(start, {stem: block * gain if gain != 1 else block for stem, block in blocks.items()})
+            yield StemBlock(start, {stem: self.read(stem, start, _BLOCK_FRAMES) for stem in self._sounds})
+
+    def read(self, stem: str, start: int, frames: int) -> FloatArray:
+        """Read frames of one stem at the level of the mix, (channels, frames) float32; fewer at its end."""
+        gain = np.float32(db_to_gain(-self.manifest.output.common_gain_db))
+        block = self._sounds[stem].read(start, frames)
+        return block * gain if gain != 1 else block
+
+    def levels(self, stem: str) -> Levels:
+        """Return the loudness of a whole dry stem at the level of the mix."""
+        kind = "dry" if stem in self.manifest.preset.printed else "stem"
+        found = next(file for file in self.manifest.files if file.stem == stem and file.kind == kind).levels.value()
+        gain_db = -self.manifest.output.common_gain_db
+        return Levels(found.peak * db_to_gain(gain_db), found.rms_db + gain_db, found.lufs + gain_db)
 
 
 @contextmanager

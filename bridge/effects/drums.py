@@ -26,7 +26,8 @@ _WINDOW_SECONDS = 0.023
 _CHUNK_HOPS = 1024
 _SLOWEST_BPM, _FASTEST_BPM = 50.0, 210.0
 _STEP_BPM = 0.25
-_MULTIPLES = 8
+_MULTIPLES = np.array([0.5, 1, 2, 4, 8, 16])
+"""Beats after which half beats and bars repeat, and those of no other tempo do."""
 _USUAL_BPM = 120.0
 _SPREAD_OCTAVES = 0.9
 _LEAST_CORRELATION = 0.1
@@ -46,8 +47,9 @@ class _Readable(Protocol):
 
 def heard_tempo(dry: _Readable, stem: str) -> TempoMap:
     """Estimate one tempo, 50..210 BPM, from a stem; deterministic. Raises EffectError where nothing repeats."""
-    onsets = _onsets(dry, stem)
-    bpm = _tempo(onsets) if onsets.size else None
+    hop = round(dry.sample_rate / _RATE_HZ)
+    onsets = _onsets(dry, stem, hop)
+    bpm = _tempo(onsets, dry.sample_rate / hop) if onsets.size else None
     if bpm is None:
         raise EffectError(
             f"The preset has note values, and no steady tempo can be heard in the {stem}.",
@@ -56,9 +58,8 @@ def heard_tempo(dry: _Readable, stem: str) -> TempoMap:
     return TempoMap((TempoChange(0.0, bpm),), "estimated")
 
 
-def _onsets(dry: _Readable, stem: str) -> npt.NDArray[np.float64]:
-    """Return onset strength, (hops,), `_RATE_HZ` a second to within a hop's rounding; zero mean over a second."""
-    hop = round(dry.sample_rate / _RATE_HZ)
+def _onsets(dry: _Readable, stem: str, hop: int) -> npt.NDArray[np.float64]:
+    """Return onset strength, (hops,), one value every `hop` frames; its mean over a second is taken out."""
     size = 1 << round(math.log2(dry.sample_rate * _WINDOW_SECONDS))
     window = np.hanning(size)
     frames = min(dry.frames, round(LONGEST_SECONDS * dry.sample_rate))
@@ -78,7 +79,7 @@ def _onsets(dry: _Readable, stem: str) -> npt.NDArray[np.float64]:
     return np.asarray(onsets - np.convolve(onsets, np.full(second, 1.0 / second), mode="same"))
 
 
-def _tempo(onsets: npt.NDArray[np.float64]) -> float | None:
+def _tempo(onsets: npt.NDArray[np.float64], rate: float) -> float | None:
     """Return BPM; None where nothing repeats."""
     size = 1 << (2 * onsets.size - 1).bit_length()
     spectrum = np.fft.rfft(onsets, size)
@@ -87,9 +88,8 @@ def _tempo(onsets: npt.NDArray[np.float64]) -> float | None:
         return None
     similar /= similar[0] * np.maximum(1.0 - np.arange(onsets.size) / onsets.size, 0.05)
     tempos = np.arange(_SLOWEST_BPM, _FASTEST_BPM, _STEP_BPM)
-    lags = 60.0 * _RATE_HZ / tempos
-    multiples = np.arange(1, _MULTIPLES + 1)
-    reach = lags[:, np.newaxis] * multiples  # (tempos, multiples)
+    lags = 60.0 * rate / tempos
+    reach = lags[:, np.newaxis] * _MULTIPLES  # (tempos, multiples)
     inside = reach < onsets.size - 1
     level = np.where(inside, np.interp(reach, np.arange(onsets.size), similar), 0.0)
     score = level.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
@@ -97,7 +97,7 @@ def _tempo(onsets: npt.NDArray[np.float64]) -> float | None:
     best = int(score.argmax())
     if not inside[best].any() or level[best].max() < _LEAST_CORRELATION:
         return None
-    bpm = 60.0 * _RATE_HZ / _sharpened(float(lags[best]), similar)
+    bpm = 60.0 * rate / _sharpened(float(lags[best]), similar)
     return float(round(bpm)) if abs(bpm - round(bpm)) < _WHOLE_BPM else bpm
 
 
