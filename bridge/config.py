@@ -137,6 +137,8 @@ class Separation(_Part):
     """CPU threads; 0 = all cores; 0..256."""
     batch: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     """Segments computed at once; more needs more memory; 1..64."""
+    gpu_memory_gb: Annotated[float, Field(ge=0.0, le=1024.0)] = 0.0
+    """Most memory to take on an NVIDIA or Apple GPU, in GB, so that others have the rest; 0 = no limit; 0..1024."""
 
     def options(self, model: str) -> SeparationOptions:
         """Return what a job carries, for `model`."""
@@ -151,6 +153,7 @@ class Separation(_Part):
             precision=self.precision,
             threads=self.threads,
             batch=self.batch,
+            gpu_memory_gb=self.gpu_memory_gb,
         )
 
 
@@ -163,6 +166,8 @@ class Output(_Part):
     """Sample format; `source` follows the render."""
     dry: Annotated[bool, Field(strict=True)] = True
     """Deliver the dry stem too where a preset prints effects."""
+    session: Annotated[tuple[Literal["reaper", "ardour"], ...], BeforeValidator(_words)] = ("reaper",)
+    """Project files to put into a drop: reaper, ardour (experimental); import.lua is always there."""
 
 
 class Presets(_Part):
@@ -170,6 +175,8 @@ class Presets(_Part):
 
     folders: Folders = ()
     """Your own come first: a preset there hides a shipped one of its name."""
+    live: Annotated[bool, Field(strict=True)] = False
+    """While `watch` runs: a preset that is saved is heard at once, in an audition of the newest drop made with it."""
     bpm: Annotated[float, Field(strict=True, ge=1.0, le=960.0)] | None = None
     """Tempo of every render, quarter notes a minute, unless the DAW's script says another; 1..960."""
 

@@ -22,7 +22,7 @@ LADDER = [
     ["config"],
     ["layers", "domain"],
     ["strict_yaml", "disk"],
-    ["units", "errors", "resources", "words", "mounts", "prefetch", "neighbour", "idle"],
+    ["units", "errors", "resources", "words", "mounts", "errand", "landmark", "prefetch", "neighbour", "idle"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""
 

@@ -143,7 +143,7 @@ class _Run:
         from bridge.config import state_folder
 
         separation = asdict(self.base.separation)
-        for pace in ("device", "threads", "batch"):
+        for pace in ("device", "threads", "batch", "gpu_memory_gb"):
             del separation[pace]
         what = [str(self.top), str(self.out), self.layout, self.base.preset.name, self.base.preset.sha256]
         bpm = [] if self.settings.presets.bpm is None else [self.settings.presets.bpm]

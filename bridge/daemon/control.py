@@ -25,7 +25,7 @@ CONTROL = "control"
 _MOST_BYTES = 4096
 _MOST_AT_ONCE = 200
 
-Do = Literal["retry", "cancel", "pause", "resume", "rescan", "reload", "stop", "playing", "recording", "stopped"]
+Do = Literal["retry", "cancel", "pause", "resume", "rescan", "reload", "stop", "playing", "recording", "stopped", "keep"]
 _OF_A_WORK = frozenset({"retry", "cancel"})
 
 
@@ -38,11 +38,15 @@ class Request(BaseModel):
     work: Annotated[str, Field(pattern=r"^([0-9a-f]{1,32}|all)?$")] = ""
     """For `retry` and `cancel`: the id of a work or its beginning, or `all`."""
     seconds: Annotated[float, Field(ge=0.0, le=3600.0)] = 30.0
+    drop: Annotated[str, Field(max_length=255, pattern=r"^[^/\\]*$")] = ""
+    """For `keep`: the name of the drop whose audition is to become a drop."""
 
     @model_validator(mode="after")
     def _names_a_work(self) -> Request:
         if (self.do in _OF_A_WORK) != bool(self.work):
             raise ValueError(f"'{self.do}' {'needs' if self.do in _OF_A_WORK else 'has no'} 'work'")
+        if (self.do == "keep") != bool(self.drop):
+            raise ValueError(f"'{self.do}' {'needs' if self.do == 'keep' else 'has no'} 'drop'")
         return self
 
 

@@ -17,6 +17,7 @@ from bridge.daemon.failure import judge
 from bridge.daemon.jobs import inbox_of, plan_job
 from bridge.daemon.outboxes import Outboxes
 from bridge.daemon.parked import forget_reason, keep_reason
+from bridge.daemon.places import Places
 from bridge.daemon.sameness import Sameness
 from bridge.daemon.tell import Messenger, Told
 from bridge.delivery.publish import publish
@@ -31,6 +32,7 @@ from bridge.errors import (
     DestinationError,
     NoSpaceError,
     ReadError,
+    RenderChangedError,
     SetupError,
     WorkerError,
     by_name,
@@ -53,6 +55,7 @@ class Desk:
         told: Told,
         messenger: Messenger,
         outboxes: Outboxes,
+        places: Places,
         *,
         clock: Callable[[], float] = time.time,
         luck: Callable[[], float] = random.random,
@@ -68,6 +71,7 @@ class Desk:
         self._told = told
         self._messenger = messenger
         self._outboxes = outboxes
+        self._places = places
         self._clock = clock
         self._luck = luck
         self._sameness = Sameness(journal)
@@ -202,15 +206,24 @@ class Desk:
         self.done += 1
         self._told.done(work.path, Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST))
         self._messenger.finished(self.settings.tell, work.path, folder)
-        if any(one.path.absolute() == work.inbox and one.after == "move" for one in self.settings.inboxes):
+        moves = any(one.path.absolute() == work.inbox and one.after == "move" for one in self.settings.inboxes)
+        if moves and self._places.trouble(work.inbox) is None:
             put_away(work, self._told.say)
 
     # What went wrong
 
     def _fail(self, work: Work, error: BridgeError) -> None:
-        if isinstance(error, ReadError) and not os.path.lexists(work.path):
-            self._journal.move(work, "gone", error=error)
-            return
+        if isinstance(error, ReadError):
+            if (trouble := self._places.trouble(work.inbox)) is not None:
+                # Not the render is at fault; it settles again once its inbox is back.
+                error = RenderChangedError(
+                    f"{work.path.name} could not be read to its end: {trouble.reason}",
+                    hint=trouble.hint,
+                    path=work.path,
+                )
+            elif not os.path.lexists(work.path):
+                self._journal.move(work, "gone", error=error)
+                return
         if work.state == "running" and not isinstance(error, SetupError):
             # Whatever it died of, without its outbox it could not have lived.
             error = self._outboxes.lost(inbox_of(work, self.settings).outbox) or error
@@ -257,7 +270,9 @@ class Desk:
         """
         for work in self._journal.works({"running"}):
             with suppress(SetupError):
-                discard_stage(inbox_of(work, self.settings).outbox, work.job_id)
+                outbox = inbox_of(work, self.settings).outbox
+                if self._outboxes.is_open(outbox):
+                    discard_stage(outbox, work.job_id)
             if work.deaths < self.settings.daemon.attempts:
                 self._journal.move(work, "ready")
                 continue

@@ -19,7 +19,10 @@ from bridge.daemon import control
 from bridge.daemon.agenda import Agenda
 from bridge.daemon.board import Board
 from bridge.daemon.desk import Desk
+from bridge.daemon.keep import keep_for
+from bridge.daemon.live import Live
 from bridge.daemon.outboxes import Outboxes
+from bridge.daemon.places import Places
 from bridge.daemon.reconcile import Reconciler
 from bridge.daemon.requests import cancel, retry
 from bridge.daemon.signals import heard
@@ -28,6 +31,7 @@ from bridge.daemon.tell import Messenger, Told
 from bridge.daemon.wake import Wake
 from bridge.domain.work import State
 from bridge.errors import RenderChangedError, RetryError, SetupError, WorkerError
+from bridge.intake.inbox import Listing, list_inbox
 from bridge.intake.watcher import Watcher
 from bridge.journal.journal import open_journal
 from bridge.neighbour import Awake, Deck, in_hours, lower_priority
@@ -58,6 +62,7 @@ class Daemon:
         worker_command: tuple[str, ...] | None = None,
         grace_seconds: float = 60.0,
         first_pause_seconds: float = 5.0,
+        lister: Callable[..., Listing] = list_inbox,
     ) -> None:
         """`load` reads the settings again. `grace_seconds`: how long a job may still take after the first `stop`."""
         self._settings = settings
@@ -68,6 +73,7 @@ class Daemon:
         self._command = worker_command
         self._grace_seconds = grace_seconds
         self._first_pause_seconds = first_pause_seconds
+        self._lister = lister
         self._agenda = Agenda()
         self._wake = Wake()
         self._deck = Deck()
@@ -110,7 +116,8 @@ class Daemon:
             self._desk.take_back(cancelled=False)
             self._changed = True
             self._tell("stopped")
-            return int(once and (self._desk.failures > 0 or self._has(_UNDONE)))
+            undone = self._desk.failures > 0 or self._has(_UNDONE) or self._reconciler.is_left_waiting
+            return int(once and undone)
 
     # The steps of a turn
 
@@ -126,6 +133,7 @@ class Daemon:
             if self._watcher.health():
                 self._agenda.within("rescan", self._watcher.rescan_seconds(self._settings.intake.rescan_seconds))
             self._answer_requests()
+            self._live.tend(self._settings, paused=bool(self._why_paused()))
         if self._reload_wanted:
             self._reload_wanted = False
             self._read_settings()
@@ -146,7 +154,8 @@ class Daemon:
             self._reconciler.look(self._touched)
             self._touched.clear()
             self._agenda.by("look", self._reconciler.next_due())
-            self._looked = self._changed = True
+            self._looked = self._reconciler.has_looked()
+            self._changed = True
 
     def _reopen(self) -> None:
         """Outboxes that can be written to again get what was kept for them."""
@@ -159,8 +168,12 @@ class Daemon:
         """The next work, if the worker is free and nothing forbids it."""
         if self._desk.current is not None or self._stops or self._why_paused():
             return
-        work = self._journal.next(time.time(), paused=self._desk.closed_inboxes(self._journal))
-        if work is not None:
+        closed = self._desk.closed_inboxes(self._journal) | self._reconciler.away()
+        work = self._journal.next(time.time(), paused=closed)
+        if work is not None and self._places.trouble(work.inbox) is not None:
+            # Its disk went away since the last look.
+            self._agenda.within("look", _BETWEEN_LOOKS_SECONDS)
+        elif work is not None:
             self._desk.take(work, of=len(self._journal.works({"ready", "retry"})))
             self._changed = True
             self._agenda.forget("idle")
@@ -182,7 +195,9 @@ class Daemon:
             self._wake.set()  # for `_look`, which asks too while a job runs
 
     def _tell(self, state: Literal["running", "paused", "stopping", "stopped"]) -> None:
-        problems = (*self._watcher.health(), *self._outboxes.reasons(), *self._reconciler.problems)
+        problems = tuple(
+            dict.fromkeys((*self._watcher.health(), *self._outboxes.reasons(), *self._reconciler.problems))
+        )
         self._board.update(state, self._desk.current, self._why_paused(), problems, changed=self._changed)
         self._changed = False
 
@@ -198,24 +213,40 @@ class Daemon:
         self._messenger = Messenger()
         opened.callback(self._messenger.close)
         started = lower_priority if settings.daemon.priority == "low" else (lambda _: None)
-        worker = Worker(started=started) if self._command is None else Worker(command=self._command, started=started)
+        worker = self._make_worker(started)
         self._worker = opened.enter_context(worker)
+        self._live = Live(self._journal, self._state_folder, self._board.say, lambda: self._make_worker(started))
+        opened.callback(self._live.close)
         self._awake = opened.enter_context(Awake())
-        self._outboxes = Outboxes(first_pause_seconds=self._first_pause_seconds)
+        self._places = Places(self._journal, self._wake.set)
+        self._outboxes = Outboxes(self._places.trouble, first_pause_seconds=self._first_pause_seconds)
         self._desk = Desk(
-            self._journal, worker, settings, self._state_folder, self._board, self._messenger, self._outboxes
+            self._journal,
+            worker,
+            settings,
+            self._state_folder,
+            self._board,
+            self._messenger,
+            self._outboxes,
+            self._places,
         )
         self._reconciler = Reconciler(
             self._journal,
             settings,
             self._board.say,
             self._desk.put_aside,
+            self._places,
+            late=self._wake.set,
+            lister=self._lister,
             include_existing=self._include_existing,
             impatient=once,
         )
         opened.enter_context(heard(self.stop, self.reload))
         self._watching = opened.enter_context(ExitStack())
         self._watch()
+
+    def _make_worker(self, started: Callable[[int], None]) -> Worker:
+        return Worker(started=started) if self._command is None else Worker(command=self._command, started=started)
 
     def _watch(self) -> None:
         self._watching.close()
@@ -248,6 +279,8 @@ class Daemon:
                 retry(wish.work, self._journal, self._desk, self._board.say)
             elif wish.do == "cancel":
                 cancel(wish.work, self._journal, self._desk, self._board.say)
+            elif wish.do == "keep":
+                keep_for(self._settings, self._state_folder, wish.drop, self._board)
             elif wish.do in ("pause", "resume"):
                 self._paused = wish.do == "pause"
             elif wish.do == "reload":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.daemon.places import Trouble
 from bridge.delivery.stage import open_stage
 from bridge.errors import BridgeError, DestinationError, NoSpaceError
 
@@ -31,7 +32,15 @@ class _Pause:
 class Outboxes:
     """Which outboxes are paused."""
 
-    def __init__(self, *, first_pause_seconds: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        trouble: Callable[[Path], Trouble | None],
+        *,
+        first_pause_seconds: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`trouble` says why a folder cannot be used; it must return soon."""
+        self._trouble = trouble
         self._first_pause_seconds = first_pause_seconds
         self._clock = clock
         self._paused: dict[Path, _Pause] = {}
@@ -42,13 +51,9 @@ class Outboxes:
 
     def lost(self, outbox: Path) -> DestinationError | None:
         """Return what to say of an outbox that is gone, and pause it; None of one that is there."""
-        if outbox.is_dir():
+        if (trouble := self._trouble(outbox)) is None:
             return None
-        error = DestinationError(
-            f"The outbox {outbox} is not there.",
-            hint="Connect its disk, or make the folder; the work then goes on by itself.",
-            path=outbox,
-        )
+        error = DestinationError(trouble.reason, hint=trouble.hint, path=outbox)
         self.pause(outbox, error)
         return error
 
@@ -57,7 +62,8 @@ class Outboxes:
         now = self._clock()
         if outbox not in self._paused:
             wait = self._first_pause_seconds
-            self._paused[outbox] = _Pause(error, now, _free_bytes(outbox), wait, now + wait)
+            free_bytes = _free_bytes(outbox) if isinstance(error, NoSpaceError) else 0
+            self._paused[outbox] = _Pause(error, now, free_bytes, wait, now + wait)
 
     def tend(self) -> list[Path]:
         """Try those whose time has come; returns those that are open again."""
@@ -82,7 +88,7 @@ class Outboxes:
         return min((pause.look_at for pause in self._paused.values()), default=None)
 
     def _is_well(self, outbox: Path, pause: _Pause, now: float) -> bool:
-        if not outbox.is_dir():
+        if self._trouble(outbox) is not None:
             return False
         if isinstance(pause.error, NoSpaceError) and now - pause.since < _TRY_ANYWAY_SECONDS:
             return _free_bytes(outbox) > pause.free_bytes + _MORE_BYTES

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bridge.config import Settings
 from bridge.daemon.recovery import rebuild
+from bridge.errand import Errand
 from bridge.errors import ConfigError
 from bridge.intake.folders import check_folders
 from bridge.journal.journal import Journal
@@ -13,6 +14,7 @@ from bridge.journal.journal import Journal
 __all__ = ["check", "make_new_folders", "rebuild_if_new"]
 
 Say = Callable[[str], None]
+_PATIENCE_SECONDS = 5.0
 
 
 def check(settings: Settings, say: Say) -> None:
@@ -21,7 +23,12 @@ def check(settings: Settings, say: Say) -> None:
         raise ConfigError(
             "There is no inbox to watch.", hint="Write settings and folders with: stem-bridge init", path=settings.file
         )
-    for sentence in check_folders(settings.inboxes):
+    look: Errand[tuple[str, ...]] = Errand()
+    look.begin(lambda: check_folders(settings.inboxes))
+    if not look.is_done(_PATIENCE_SECONDS):
+        say("A disk does not answer, so the folders of the settings are not compared with one another.")
+        return
+    for sentence in look.take():
         say(sentence)
 
 

@@ -17,6 +17,7 @@ from bridge.domain.tempo import TempoMap
 __all__ = ["Job", "SeparationOptions", "StoreOptions", "drop_key", "separation_key"]
 
 Residual = Literal["other", "stem", "share", "drop"]
+_OF_THE_DEVICE = frozenset({"device", "threads", "batch", "gpu_memory_gb"})
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -44,6 +45,8 @@ class SeparationOptions:
     """CPU threads; 0 = all cores."""
     batch: int = 1
     """Segments per forward; 1..64."""
+    gpu_memory_gb: float = 0.0
+    """Most memory to take on a card, in 10^9 bytes; 0 = no limit."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,9 @@ class Job:
 def separation_key(job: Job, audio_key: str, weights_sha256: Sequence[str]) -> str:
     """Name dry stems by all that changes them, hex: the sound, the weights, and every option but the device's.
 
-    Device, threads and batch change rounding only.
+    Device, threads and batch change rounding only, and a limit of memory changes nothing.
     """
-    options = {key: value for key, value in asdict(job.separation).items() if key not in ("device", "threads", "batch")}
+    options = {key: value for key, value in asdict(job.separation).items() if key not in _OF_THE_DEVICE}
     return _digest({"audio": audio_key, "weights": list(weights_sha256), "separation": options})
 
 

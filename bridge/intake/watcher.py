@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,6 +33,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
+from bridge.errand import Errand
 from bridge.mounts import is_network
 
 __all__ = ["CANARY", "POLLING_SECONDS", "Watcher"]
@@ -49,6 +51,9 @@ _LONGEST_PAUSE_SECONDS = 60.0
 _POLLED_PAUSE_SECONDS = 600.0
 """Before events are tried again where they did not arrive."""
 _JOIN_SECONDS = 5.0
+_PATIENCE_SECONDS = 0.15
+"""How long one look at an inbox may keep the others waiting."""
+_SILENT_SECONDS = 5.0
 _MOST_TOUCHED = 4096
 _KINDS: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
@@ -123,6 +128,13 @@ class _Post:
         self._canary_due: float | None = None
         self._heard = 0
         self._heard_at = 0.0
+        self.errand: Errand[None] = Errand(watcher.wake)
+
+    def said(self) -> str:
+        """Say why events cannot be relied on; empty when they can, and while nobody can tell."""
+        if self.errand.seconds_out > _SILENT_SECONDS:
+            return f"Changes in {self.inbox} are not heard of: its disk does not answer."
+        return self.trouble
 
     def tend(self, now: float) -> None:
         place = _place(self.inbox)
@@ -210,9 +222,9 @@ class _Post:
 
 
 class Watcher:
-    """Watches inboxes while it is entered; everything but the wake runs in the caller's thread.
+    """Watches inboxes while it is entered. What asks a disk runs beside the caller's thread.
 
-    `wake` is called from watchdog's threads and from `tend`; it must return at once and never raise.
+    `wake` is called from any thread; it must return at once and never raise.
     """
 
     def __init__(
@@ -224,12 +236,14 @@ class Watcher:
         observer: Callable[[], BaseObserver] = Observer,
         network: Callable[[Path], bool] = is_network,
         canary_seconds: float = _CANARY_SECONDS,
+        patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
         self.wake = wake
         self.observer = observer
         self.network = network
         self.canary_seconds = canary_seconds
         self._clock = clock
+        self._patience_seconds = patience_seconds
         self._posts = [_Post(self, inbox) for inbox in inboxes]
         self._overflow = _Overflow(wake)
 
@@ -243,12 +257,20 @@ class Watcher:
     ) -> None:
         logging.getLogger("watchdog").removeHandler(self._overflow)
         for post in self._posts:
-            post.stop()
+            if not post.errand.is_out or post.errand.is_done(_JOIN_SECONDS):
+                post.stop()
 
     def tend(self, now: float) -> None:
-        """See whether every watch still lives and hears, and start again those that do not; call it every second."""
+        """See whether every watch still lives and hears, and start again those that do not; call it every second.
+
+        An inbox whose disk does not answer is waited for no longer than moments, and once.
+        """
         for post in self._posts:
-            post.tend(now)
+            patience = 0.0 if post.errand.is_out else self._patience_seconds
+            if not post.errand.is_out:
+                post.errand.begin(partial(post.tend, now))
+            if post.errand.is_done(patience):
+                post.errand.take()
 
     def touched(self) -> frozenset[Path]:
         """Take the files and folders that events named since the last call; some may be missing after a flood."""
@@ -256,7 +278,7 @@ class Watcher:
 
     def health(self) -> tuple[str, ...]:
         """Say, one sentence each, which inboxes are not watched and why; empty when all is well."""
-        return tuple(post.trouble for post in self._posts if post.trouble)
+        return tuple(said for post in self._posts if (said := post.said()))
 
     def rescan_seconds(self, normal_seconds: float) -> float:
         """Say how often to look by oneself: more often while an inbox is not watched."""

@@ -80,6 +80,21 @@ class Journal:
         with self.together():
             self._run("INSERT OR IGNORE INTO inboxes VALUES (?, ?)", os.fsencode(inbox), self._clock())
 
+    def forget_inbox(self, inbox: Path) -> None:
+        """Take the inbox for one that was never watched; quiet when it is."""
+        with self.together():
+            self._run("DELETE FROM inboxes WHERE path = ?", os.fsencode(inbox))
+
+    def place(self, folder: Path) -> tuple[str, str] | None:
+        """Return the mark by which a folder is known ('' = it has none) and the disk it was on; None = not known."""
+        rows = self._rows("SELECT mark, disk FROM places WHERE path = ?", os.fsencode(folder))
+        return (str(rows[0]["mark"]), str(rows[0]["disk"])) if rows else None
+
+    def remember_place(self, folder: Path, mark: str, disk: str) -> None:
+        """From now on the folder is known by this."""
+        with self.together():
+            self._run("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", os.fsencode(folder), mark, disk)
+
     def see(self, path: Path, identity: FileIdentity, inbox: Path, *, priority: int = 0) -> Work:
         """Return the row of the file that is there now; writes only when that is news.
 

@@ -50,6 +50,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE INDEX works_by_drop_key ON works (drop_key)",
         "CREATE INDEX works_by_separation_key ON works (separation_key)",
     ),
+    ("CREATE TABLE places (path BLOB PRIMARY KEY, mark TEXT NOT NULL, disk TEXT NOT NULL)",),
 )
 """Only ever added to; their number is the version of the schema."""
 

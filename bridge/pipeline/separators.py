@@ -19,12 +19,15 @@ class Separators:
     def __call__(self, job: Job) -> Separator:
         """Return the job's separator, loading it when it is another than last time; raises ModelError, ConfigError."""
         options = job.separation
-        key = (options.model, job.model_folders, options.device, options.precision, options.threads)
+        computing = (options.device, options.precision, options.threads, options.gpu_memory_gb)
+        key = (options.model, job.model_folders, *computing)
         if self._separator is None or key != self._key:
             # torch takes seconds to load: not before a preset, a render and a model are known to be good.
             from bridge.separation.demucs import DemucsSeparator
+            from bridge.separation.device import cap_memory, choose_device
 
             self._separator, self._key = None, None
+            cap_memory(choose_device(options.device), options.gpu_memory_gb)
             self._separator = DemucsSeparator(
                 find(options.model, job.model_folders),
                 device=options.device,

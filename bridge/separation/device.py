@@ -11,7 +11,15 @@ import torch
 from bridge.errors import ConfigError, DeviceError
 from bridge.separation.bands import has_onednn
 
-__all__ = ["Precision", "choose_device", "choose_precision", "describe_device", "device_errors", "is_out_of_memory"]
+__all__ = [
+    "Precision",
+    "cap_memory",
+    "choose_device",
+    "choose_precision",
+    "describe_device",
+    "device_errors",
+    "is_out_of_memory",
+]
 
 Precision = Literal["float32", "bfloat16"]
 """Of the products in a network."""
@@ -41,6 +49,36 @@ def choose_device(wanted: str) -> torch.device:
             hint="Use --device auto, or look for the cause with: stem-bridge doctor",
         )
     return torch.device(wanted)
+
+
+def cap_memory(
+    device: torch.device,
+    most_gb: float,
+    *,
+    total_bytes: Callable[[torch.device], int] | None = None,
+    limit: Callable[[float, torch.device], None] | None = None,
+) -> None:
+    """Let this process take at most so much memory of a GPU, in 10^9 bytes; 0 = all of it. Nothing happens on a CPU.
+
+    What asks for more is told that the device is out of memory (DeviceError), as if the card were smaller.
+    """
+    if device.type == "cpu":
+        return
+    total = (total_bytes or _total_bytes)(device)
+    (limit or _limit)(min(1.0, most_gb * 1e9 / total) if most_gb else 1.0, device)
+
+
+def _total_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return int(torch.mps.recommended_max_memory())
+
+
+def _limit(fraction: float, device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_per_process_memory_fraction(fraction, device.index or 0)
+    else:
+        torch.mps.set_per_process_memory_fraction(fraction)
 
 
 def describe_device(device: torch.device) -> str:

@@ -171,7 +171,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     from bridge.daemon.outboxes import Outboxes
 
     now = [0.0]
-    outboxes = Outboxes(first_pause_seconds=5.0, clock=lambda: now[0])
+    outboxes = Outboxes(lambda _: None, first_pause_seconds=5.0, clock=lambda: now[0])
     outboxes.pause(house.outbox, NoSpaceError("The disk is full."))
     for now[0] in (4.0, 6.0, 17.0, 40.0):
         assert outboxes.tend() == []

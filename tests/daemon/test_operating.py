@@ -15,6 +15,7 @@ import lupa
 import pytest
 
 from bridge.daemon.control import CONTROL, Request, ask, collect
+from bridge.landmark import MARK
 from tests.daemon.houses import House, sound
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -59,7 +60,7 @@ def test_the_second_signal_takes_the_job_back_and_leaves_nothing(tmp_path: Path)
     assert daemon.communicate(timeout=30)[1] == b""
     assert daemon.returncode == 0
     assert house.states() == {"slow.wav": "ready"}
-    assert not list(house.outbox.iterdir())
+    assert [entry.name for entry in house.outbox.iterdir()] == [MARK]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")

@@ -8,7 +8,7 @@ import torch
 from bridge.errors import ConfigError, DeviceError
 from bridge.models.registry import find
 from bridge.separation.demucs import DemucsSeparator
-from bridge.separation.device import choose_device, device_errors
+from bridge.separation.device import cap_memory, choose_device, device_errors
 
 CUDA_FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 APPLE_FULL = RuntimeError("MPS backend out of memory (MPS allocated: 8.89 GB, max allowed: 9.07 GB).")
@@ -62,3 +62,15 @@ def test_threads_of_one_job_do_not_stay_for_the_next() -> None:
     assert torch.get_num_threads() == here + 1
     DemucsSeparator(model, device="cpu")
     assert torch.get_num_threads() == here
+
+
+@pytest.mark.parametrize(("most_gb", "share"), [(0.0, 1.0), (2.0, 0.25), (8.0, 1.0), (500.0, 1.0)])
+def test_a_limit_of_memory_is_a_share_of_the_card_and_none_is_all_of_it(most_gb: float, share: float) -> None:
+    told: list[tuple[float, torch.device]] = []
+    card = torch.device("cuda:1")
+    cap_memory(card, most_gb, total_bytes=lambda _: 8_000_000_000, limit=lambda *said: told.append(said))
+    assert told == [(share, card)]
+
+
+def test_a_limit_of_memory_means_nothing_to_a_cpu() -> None:
+    cap_memory(torch.device("cpu"), 1.0, total_bytes=lambda _: 1 // 0)
