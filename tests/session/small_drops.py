@@ -12,9 +12,10 @@ import soundfile
 
 from bridge.domain.drop import DropPlan, PlannedFile
 from bridge.domain.preset import Bus, Preset, Send, StemPreset
-from bridge.domain.render import AudioFormat, Marker, Origin
+from bridge.domain.render import AudioFormat, Marker, Origin, Source
 from bridge.domain.session import SessionPlan
 from bridge.domain.stems import display_name
+from bridge.domain.tempo import TempoMap
 from bridge.session.plan import plan_session
 from bridge.session.reascript import import_script
 from bridge.units import db_to_gain
@@ -76,11 +77,23 @@ def make_drop(
     markers: Sequence[Marker] = (),
     common_gain_db: float = 0.0,
     base: str = "Song",
+    mix: Sound | None = None,
+    source: Source | None = None,
+    tempo: TempoMap | None = None,
+    rate: int = RATE,
 ) -> SmallDrop:
-    """Write the sound files of a drop and its import.lua; a printed stem is its dry self, louder and with a tail."""
+    """Write the sound files of a drop and its import.lua; a printed stem is its dry self, louder and with a tail.
+
+    With a `mix` of any length, its stems add up to it.
+    """
     random = np.random.default_rng(7)
     sounds = {stem: np.round(random.normal(0, 0.1, (channels, FRAMES)) / STEP) * STEP for stem in stems}
+    if mix is not None:
+        channels = mix.shape[0]
+        shares = dict(zip(stems, random.dirichlet(np.ones(len(stems))), strict=True))
+        sounds = {stem: share * mix for stem, share in shares.items()}
     mix = np.sum(list(sounds.values()), axis=0)
+    length = mix.shape[1]
     files, frames = [], {}
 
     def add(stem: str, kind: str, name: str, sound: Sound) -> None:
@@ -88,7 +101,7 @@ def make_drop(
         files.append(PlannedFile(stem, kind, path))  # type: ignore[arg-type]
         frames[str(path)] = sound.shape[1]
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(folder / path, sound.T, RATE, "DOUBLE", format="WAV")
+        soundfile.write(folder / path, sound.T, rate, "DOUBLE", format="WAV")
 
     scale = db_to_gain(common_gain_db)
     for stem, sound in sounds.items():
@@ -102,13 +115,15 @@ def make_drop(
     plan = plan_session(
         drop_id=drop_id,
         title=title,
-        format=AudioFormat(RATE, channels, FRAMES, "FLOAT", "WAV"),
+        format=AudioFormat(rate, channels, length, "FLOAT", "WAV"),
         origin=origin,
         markers=markers,
         preset=preset,
         plan=DropPlan(base, tuple(files), "FLOAT", "WAV"),
         frames=frames,
         common_gain_db=common_gain_db,
+        source=source,
+        tempo=tempo,
     )
     (folder / "import.lua").write_text(import_script(plan), encoding="utf-8", newline="\n")
     return SmallDrop(folder, plan, mix, sounds)

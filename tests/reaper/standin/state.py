@@ -240,4 +240,6 @@ def _plain(value: object) -> object:
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, list):
         return [_plain(one) for one in value]
-    return dict(value) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {key: one for key, one in value.items() if one != 0.0}  # what was never set is 0 too
+    return value

@@ -121,6 +121,7 @@ class Window:
         if key not in RENDER_NUMBERS:
             raise RefusedError(f"{key} is not modelled")
         if is_set:
+            self._edit_for_now()
             self._project.render[key] = float(value)
         return self._project.render[key]
 
@@ -129,6 +130,7 @@ class Window:
         if key not in RENDER_TEXTS:
             raise RefusedError(f"{key} is not modelled")
         if is_set:
+            self._edit_for_now()
             self._project.render_texts[key] = text
         return True, self._project.render_texts[key]
 
