@@ -77,6 +77,10 @@ _SETTINGS: dict[str, object] = {
         str | None,
         typer.Option("--subtype", metavar="FLOAT|PCM_24|PCM_16|source", help="Sample format; source = the render's."),
     ],
+    "output.session": Annotated[
+        str | None,
+        typer.Option("--session", metavar="reaper,ardour", help="Project files in the drop; ardour is experimental."),
+    ],
     "presets.bpm": Annotated[
         float | None, typer.Option("--bpm", help="Tempo of the render, for note values in presets, 1 to 960.")
     ],

@@ -13,12 +13,23 @@ from pathlib import Path
 from bridge.delivery.manifest import Manifest, read, verify
 from bridge.delivery.stage import discard_stage
 from bridge.disk import disk_errors
-from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, PROJECT, PROJECT_HEAD, STAGING, TEMPO_MIDI
+from bridge.domain.drop import (
+    ARDOUR_HEAD,
+    ARDOUR_SESSION,
+    IMPORT_SCRIPT,
+    MANIFEST,
+    PROJECT,
+    PROJECT_HEAD,
+    STAGING,
+    TEMPO_MIDI,
+)
 from bridge.errors import BridgeError, ConfigError, DeliveryError
 
 __all__ = ["Delivered", "Projects", "find_drops", "reason_to_keep", "remove_drop", "superseded"]
 
 _OURS = {MANIFEST, IMPORT_SCRIPT, "drop.lua", TEMPO_MIDI}
+_HEADS = {Path(PROJECT): PROJECT_HEAD, Path(ARDOUR_SESSION): ARDOUR_HEAD}
+"""Projects, and how they begin as long as no DAW has saved them: then they are the user's."""
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
 _PEAKS = (".reapeaks", ".reapindex")
 """What REAPER writes beside every file it has shown, and writes again."""
@@ -80,7 +91,7 @@ def reason_to_keep(drop: Delivered) -> str:
         for path in _files(drop.folder):
             inside = path.relative_to(drop.folder)
             peaks = inside.name.lower().endswith(_PEAKS) and not path.is_symlink()
-            if inside == Path(PROJECT) and not path.is_symlink() and _is_untouched(path):
+            if inside in _HEADS and not path.is_symlink() and _begins(path, _HEADS[inside]):
                 continue
             if inside not in known and inside.name.lower() not in _LITTER and not peaks:
                 return f"it holds {inside}, which is not ours"
@@ -89,10 +100,9 @@ def reason_to_keep(drop: Delivered) -> str:
     return ""
 
 
-def _is_untouched(project: Path) -> bool:
-    """Say whether a project is as we wrote it: saved by REAPER, it begins with REAPER's own version."""
-    with project.open("rb") as file:
-        return file.read(len(PROJECT_HEAD)) == PROJECT_HEAD.encode()
+def _begins(path: Path, head: str) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(head)) == head.encode()
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -138,7 +148,7 @@ class Projects:
     def _read(self, path: Path) -> None:
         if path.stat().st_size > _MOST_PROJECT_BYTES:
             raise OSError(0, "it is too large to be looked through", str(path))
-        if _is_untouched(path):
+        if _begins(path, PROJECT_HEAD):
             return
         text = path.read_bytes()
         self.count += 1

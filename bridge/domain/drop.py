@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-__all__ = ["IMPORT_SCRIPT", "MANIFEST", "PROJECT", "PROJECT_HEAD", "STAGING", "TEMPO_MIDI"]
-__all__ += ["Drop", "DropPlan", "PlannedFile", "Staged"]
+__all__ = ["ARDOUR_HEAD", "ARDOUR_SESSION", "IMPORT_SCRIPT", "MANIFEST", "PROJECT", "PROJECT_HEAD", "STAGING"]
+__all__ += ["TEMPO_MIDI", "Drop", "DropPlan", "PlannedFile", "Staged"]
 
 MANIFEST = "drop.json"
 """Lies in every drop and nowhere else: how a drop is recognised."""
@@ -15,6 +15,9 @@ IMPORT_SCRIPT = "import.lua"
 PROJECT = "session.rpp"
 PROJECT_HEAD = '<REAPER_PROJECT 0.1 "7.0/stem-bridge"'
 """Begins a project that we wrote; once REAPER saves it, it begins otherwise, and is the user's."""
+ARDOUR_SESSION = PurePosixPath("ardour/session.ardour")
+ARDOUR_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!-- Written by Stem Bridge. -->'
+"""As above: Ardour keeps no comment."""
 TEMPO_MIDI = "tempo.mid"
 STAGING = ".staging"
 """Folder inside an outbox where drops are made; hidden, on the same device, gone when nothing is being made."""

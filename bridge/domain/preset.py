@@ -142,6 +142,8 @@ class OutputOptions:
     """`source` follows the render: integer renders give the same depth, all others FLOAT."""
     dry: bool = True
     """Deliver the dry stem too where a chain printed."""
+    session: tuple[Literal["reaper", "ardour"], ...] = ("reaper",)
+    """Projects of DAWs that a drop holds beside `import.lua`, which is always there."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from bridge.domain.drop import ARDOUR_HEAD
 from bridge.domain.session import BusPlan, SendPlan, SessionPlan, TrackPlan
 from bridge.domain.tempo import TempoChange
 from bridge.session.layout import is_return, rows, start_seconds
@@ -70,7 +71,7 @@ class _Writer:
         root.append(Element("ControlProtocols"))
         root.set("id-counter", str(self.next()))
         indent(root)
-        return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+        return f"{ARDOUR_HEAD}\n{tostring(root, encoding='unicode')}\n"
 
     def next(self) -> int:
         return next(self.ids)
