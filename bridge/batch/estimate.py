@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.audio.header import inspect
+from bridge.audio.header import require_complete
 from bridge.delivery.manifest import read
 from bridge.domain.drop import MANIFEST
 from bridge.domain.render import AudioFormat
@@ -37,7 +37,7 @@ def formats(renders: Iterable[Path]) -> tuple[dict[Path, AudioFormat], list[Brid
     refused: list[BridgeError] = []
     for render in renders:
         try:
-            form = inspect(render).format
+            form = require_complete(render).format
         except BridgeError as error:
             refused.append(error)
             continue

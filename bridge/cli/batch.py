@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json as json_text
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,7 @@ __all__ = ["batch"]
 
 _JOURNALS = "batch"
 """Folder inside the state folder; one folder in it for each tree, place and set of options."""
+_MOST_LISTED = 20
 
 
 @options.settings(*options.SEPARATION, *options.OUTPUT)
@@ -82,6 +84,7 @@ def batch(
                 check_report(report)
             gate = Gate(check_hours(only_between) if only_between is not None else "", only_when_idle)
             top, out = _folders(folder, outbox)
+            told.top = top
             settings = load(config, flags={**flags, "output.format": flags["output.format"] or "flac"})
             found = find_renders([top], recursive=recursive)
             for refused in found.refused:
@@ -181,13 +184,26 @@ class _Run:
             try:
                 tally = run.run(planned, failed_too=failed_too)
             finally:
+                ours = set(self.renders)
+                works = [work for work in journal.works() if work.path in ours]
                 if report is not None:
-                    ours = set(self.renders)
-                    write_report(report, [work for work in journal.works() if work.path in ours])
+                    write_report(report, works)
         told.say(f"{tally.done} done, {tally.before} done before, {tally.failed} failed.")
         if tally.failed:
-            told.say("To try again what failed, add: --failed-too")
+            self._tell_failed(told, works)
         return tally.failed
+
+    def _tell_failed(self, told: Feedback, works: Sequence[Work]) -> None:
+        """List what failed once more: its messages are far up by now."""
+        failed = [work for work in works if work.state == "parked"]
+        for work in failed[:_MOST_LISTED]:
+            place, name = work.path.relative_to(self.top).as_posix(), work.path.name
+            # Most reasons begin with the name already.
+            rest = work.reason.removeprefix(f"{name} ")
+            told.say(f"  {place} {rest}" if rest != work.reason else f"  {place}: {work.reason}")
+        if len(failed) > _MOST_LISTED:
+            told.say(f"  and {len(failed) - _MOST_LISTED} more; --report writes them all")
+        told.say("To try again what failed, add: --failed-too")
 
     def estimate(self, *, json: bool) -> int:
         """Print what would be made, and what it costs; returns how many files cannot be done."""

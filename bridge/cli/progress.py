@@ -29,6 +29,9 @@ _LINE_EVERY_SECONDS = 10.0
 class Feedback:
     """Told what happens to every render of a call; a context manager. This base tells what a log needs."""
 
+    top: Path | None = None
+    """Renders below it are called by their place in it, since many folders hold a 'Song.wav'."""
+
     def __init__(self) -> None:
         self._job_began = self._stage_began = 0.0
         self._seconds = 0.0
@@ -46,7 +49,8 @@ class Feedback:
         """A render is begun, the `number`-th `of` all."""
         self._job_began = time.monotonic()
         self._seconds = 0.0
-        self.say(f"{render.name} ({number} of {of})" if of > 1 else render.name)
+        name = render.name if self.top is None else render.relative_to(self.top).as_posix()
+        self.say(f"{name} ({number} of {of})" if of > 1 else name)
 
     def report(self, event: Event) -> None:
         """Something happened inside the job."""

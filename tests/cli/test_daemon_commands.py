@@ -192,6 +192,8 @@ def test_a_library_is_done_once_estimated_before_and_reported_after(run: Run, ho
     ended = run(*batch, "--report", home / "r.csv")
     assert (ended.code, sorted(ended.out.split())) == (1, [str(home / "lib" / "deep" / "y"), str(home / "lib" / "x")])
     assert list((home / "lib" / "x" / "stems").glob("*.flac"))
+    assert "deep/y.wav (3 of 3)" in ended.err.splitlines(), "names of renders say where in the tree they lie"
+    assert "  =cmd.wav is not a sound file, whatever its name says." in ended.err.splitlines(), "told at the end again"
     table = (home / "r.csv").read_text(encoding="utf-8-sig")
     assert "=cmd.wav is not a sound file" in table
     assert not [cell for line in table.splitlines() for cell in line.split(",") if cell.startswith("=")]

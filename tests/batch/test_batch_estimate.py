@@ -1,0 +1,25 @@
+"""What a run will cost is said of what it can do: a file that cannot be done is told before any work, not counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import soundfile
+
+from bridge.batch.estimate import estimate, formats
+from tests.signals import pink_noise
+
+
+def test_only_whole_files_are_counted_and_the_others_are_told(tmp_path: Path) -> None:
+    whole, cut, empty, text = (tmp_path / name for name in ("whole.wav", "cut.wav", "empty.wav", "text.wav"))
+    soundfile.write(whole, pink_noise(seconds=2.0).T, 44100, subtype="PCM_16")
+    cut.write_bytes(whole.read_bytes()[:100_000])
+    empty.touch()
+    text.write_text("no sound", encoding="utf-8")
+    found, refused = formats([whole, cut, empty, text])
+    assert list(found) == [whole]
+    assert [error.path for error in refused] == [cut, empty, text]
+    cost = estimate(found, files=4, container="flac", subtype="PCM_24", sizes={whole: whole.stat().st_size}, speed=None)
+    assert cost.audio_seconds == 2.0
+    assert cost.work_seconds is None
+    assert whole.stat().st_size < cost.disk_bytes < 5 * whole.stat().st_size * 1.5
