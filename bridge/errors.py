@@ -5,7 +5,7 @@
      |   |- ConfigError           unknown key, bad value, folders that overlap
      |   |- PresetError           file, line and key; "did you mean"
      |   |- ModelError            unknown model, weights missing or wrong
- |   `- PluginError           a plugin of the user is not there, not usable, or blocked
+     |   `- PluginError           a plugin of the user is not there, not usable, or blocked
      |- RenderError           this render cannot be done; park it with its reason and go on; exit 1
      |   |- ReadError             not audio, unfinished, truncated, unsupported
      |   |- SeparationError       the network gave no usable result

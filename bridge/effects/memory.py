@@ -11,29 +11,21 @@ _HARD_SHARE = 2
 """The system's own limit counts what is asked for and not what is used, so it lies higher."""
 
 
-def memory_bytes() -> int:
-    """Return the memory in use, in bytes; on macOS the most that ever was."""
-    if sys.platform == "win32":
-        return _windows_bytes()
+if sys.platform == "linux":
     import resource
 
-    if sys.platform == "darwin":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
+    def memory_bytes() -> int:
+        """Return the memory in use, in bytes; on macOS the most that ever was."""
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
 
-
-def limit_memory(most_bytes: int) -> None:
-    """Let the system refuse memory far beyond `most_bytes`, where it can: a leak may be quicker than any watch."""
-    if sys.platform == "linux":
-        import resource
-
+    def limit_memory(most_bytes: int) -> None:
+        """Let the system refuse memory far beyond `most_bytes`, where it can: a leak may be quicker than any watch."""
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         wanted = most_bytes * _HARD_SHARE
         if hard == resource.RLIM_INFINITY or wanted < hard:
             resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
 
-
-if sys.platform == "win32":
+elif sys.platform == "win32":
     import ctypes
     from ctypes import wintypes
 
@@ -53,7 +45,8 @@ if sys.platform == "win32":
             ("PeakPagefileUsage", ctypes.c_size_t),
         )
 
-    def _windows_bytes() -> int:
+    def memory_bytes() -> int:
+        """Return the memory in use, in bytes."""
         counters = _Counters()
         counters.cb = ctypes.sizeof(counters)
         kernel = ctypes.windll.kernel32
@@ -62,7 +55,16 @@ if sys.platform == "win32":
         kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb)
         return int(counters.WorkingSetSize)
 
-else:
+    def limit_memory(most_bytes: int) -> None:
+        """Leave the limit to the watch."""
 
-    def _windows_bytes() -> int:
-        raise OSError("only Windows counts this way")
+else:
+    import resource
+
+    def memory_bytes() -> int:
+        """Return the most memory that ever was in use, in bytes."""
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return used if sys.platform == "darwin" else used * 1024
+
+    def limit_memory(most_bytes: int) -> None:
+        """Leave the limit to the watch."""
