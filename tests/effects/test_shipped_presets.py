@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
-from bridge.domain.preset import Chain, Effect, Parallel, Preset
+from bridge.domain.preset import Chain, Effect, MidSide, Parallel, Preset
 from bridge.domain.stems import FloatArray
+from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.effects.graph import bind
 from bridge.presets.catalog import EFFECTS, LINK
 from bridge.presets.shelf import entries, find
@@ -18,7 +20,8 @@ from tests.songs import STEMS, multitrack
 
 RATE = 44100
 NAMES = [entry.name for entry in entries() if entry.shipped]
-PRINTING = sorted(set(NAMES) - {"clean", "karaoke"})
+PRINTING = sorted(set(NAMES) - {"clean", "karaoke", "submix-prep"})
+TEMPO = TempoMap((TempoChange(0.0, 120.0),), "setting")
 MOST_PEAK_RISE_DB = 6.0
 LOUDNESS_TOLERANCE_LU = 1.0
 """How far the stated change may be off from one song to the next."""
@@ -31,7 +34,8 @@ def song() -> dict[str, FloatArray]:
 
 def run(name: str, stems: dict[str, FloatArray], rate: int = RATE) -> dict[str, FloatArray]:
     dry = ArrayStems(stems, rate)
-    return collect(bind(find(name), list(stems), sample_rate=rate, channels=dry.channels), dry)
+    graph = bind(find(name), list(stems), sample_rate=rate, channels=dry.channels, tempo=TEMPO)
+    return collect(graph, dry)
 
 
 def at_lufs(sound: FloatArray, lufs: float) -> FloatArray:
@@ -50,6 +54,8 @@ def steps_of(chain: Chain) -> Iterator[Effect]:
         if isinstance(step, Parallel):
             for branch in step.branches:
                 yield from steps_of(branch)
+        elif isinstance(step, MidSide):
+            yield from steps_of(step.mid + step.side)
         else:
             yield step
 
@@ -72,7 +78,9 @@ def test_a_shipped_preset_is_described_routed_coloured_and_gain_staged(name: str
     assert len(preset.description) > 60
     assert "*" in preset.stems, "every stem of every model has its place"
     assert all(bus.color for bus in preset.buses.values())
+    assert preset.tags
     used = {stem.bus for stem in preset.stems.values()} | {send.target for send in preset.sends}
+    used |= {bus.parent for bus in preset.buses.values()} - {None}
     assert used == set(preset.buses)
     for stem in preset.stems.values():
         effects = list(steps_of(stem.chain))
@@ -95,7 +103,7 @@ def test_karaoke_mutes_the_voice_in_the_session() -> None:
 @pytest.mark.parametrize("name", PRINTING)
 def test_it_streams_and_survives_silence_noise_and_two_frames(name: str) -> None:
     long = ArrayStems({stem: np.zeros((2, 20 * RATE), np.float32) for stem in STEMS})
-    next(bind(find(name), STEMS, sample_rate=RATE, channels=2).run(long))
+    next(bind(find(name), STEMS, sample_rate=RATE, channels=2, tempo=TEMPO).run(long))
     assert long.read_frames < long.frames / 2
     silent = run(name, {stem: np.zeros((2, RATE), np.float32) for stem in STEMS})
     assert all(sound.shape == (2, RATE) and not sound.any() for sound in silent.values())
@@ -136,3 +144,112 @@ def test_wide_music_keeps_the_mono_sum_of_every_stem_and_widens_only_the_music(s
 def test_the_printed_room_of_vocal_space_rings_on(song: dict[str, FloatArray]) -> None:
     printed = run("vocal-space", {"vocals": song["vocals"]})["vocals"]
     assert 0.5 * RATE < printed.shape[1] - song["vocals"].shape[1] < 5 * RATE
+
+
+def band(sound: FloatArray, low: float, high: float) -> float:
+    """Level of a band, dB re the whole sound."""
+    power = np.square(np.abs(np.fft.rfft(sound * np.hanning(sound.shape[1])))).sum(axis=0)
+    hz = np.fft.rfftfreq(sound.shape[1], 1 / RATE)
+    return float(10 * np.log10(power[(hz >= low) & (hz < high)].sum() / power.sum()))
+
+
+def crest_db(sound: FloatArray) -> float:
+    found = levels(sound)
+    return 20 * np.log10(found.peak) - found.rms_db
+
+
+Printed = tuple[dict[str, FloatArray], Callable[[str], dict[str, FloatArray]]]
+
+
+@pytest.fixture(scope="module")
+def at_minus_14(song: dict[str, FloatArray]) -> Printed:
+    """Stems whose mix is at -14 LUFS, and what a preset makes of them, made once."""
+    gain = np.float32(10 ** ((-14 - levels(sum(song.values())).lufs) / 20))
+    dry = {stem: sound * gain for stem, sound in song.items()}
+    return dry, functools.cache(lambda name: run(name, dry))
+
+
+CLAIMS = {
+    "podcast-voice: no wider than mono": (
+        "podcast-voice",
+        "vocals",
+        lambda dry, wet: np.abs(np.diff(wet, axis=0)).max() < 1e-5,
+    ),
+    "podcast-voice: even": ("podcast-voice", "vocals", lambda dry, wet: crest_db(wet) < crest_db(dry) + 2),
+    "podcast-voice: rumble out": (
+        "podcast-voice",
+        "vocals",
+        lambda dry, wet: band(wet, 0, 50) < band(dry, 0, 50) - 10,
+    ),
+    "podcast-voice: music steps back": (
+        "podcast-voice",
+        "other",
+        lambda dry, wet: -9.1 < levels(wet).lufs - levels(dry).lufs < -5,
+    ),
+    "hip-hop: a mono bass": ("hip-hop", "bass", lambda dry, wet: np.abs(np.diff(wet, axis=0)).max() < 1e-4),
+    "hip-hop: drums clipped hard": ("hip-hop", "drums", lambda dry, wet: crest_db(wet) <= crest_db(dry) + 0.1),
+    "hip-hop: a bright vocal": ("hip-hop", "vocals", lambda dry, wet: band(wet, 9e3, 2e4) > band(dry, 9e3, 2e4) + 1),
+    "rock: grit above the bass": ("rock", "bass", lambda dry, wet: band(wet, 400, 4e3) > band(dry, 400, 4e3) + 1),
+    "rock: wider": ("rock", "other", lambda dry, wet: _width(wet) > _width(dry) * 1.15),
+    "electronic: a mono bass": ("electronic", "bass", lambda dry, wet: np.abs(np.diff(wet, axis=0)).max() < 1e-4),
+    "electronic: wide highs": ("electronic", "other", lambda dry, wet: _width(wet) > _width(dry) * 1.1),
+    "electronic: it pumps": ("electronic", "other", lambda dry, wet: _swing(dry, wet) > 3),
+    "dub: a deep bass": ("dub", "bass", lambda dry, wet: band(wet, 2e3, 2e4) < band(dry, 2e3, 2e4) - 6),
+    "dub: softer drums": ("dub", "drums", lambda dry, wet: band(wet, 1e4, 2e4) < band(dry, 1e4, 2e4) - 1),
+    "acoustic: hardly compressed": ("acoustic", "vocals", lambda dry, wet: abs(crest_db(wet) - crest_db(dry)) < 2.5),
+    "stem-cleanup: no low end": ("stem-cleanup", "vocals", lambda dry, wet: band(wet, 0, 60) < band(dry, 0, 60) - 20),
+}
+
+
+def _width(sound: FloatArray) -> float:
+    return float(np.diff(sound, axis=0).std() / sound.sum(axis=0).std())
+
+
+def _swing(dry: FloatArray, wet: FloatArray) -> float:
+    """How far the gain moves, dB, over pieces of 50 ms."""
+    size = RATE // 20
+    before, after = (
+        np.square(x[:, : dry.shape[1] // size * size]).reshape(2, -1, size).sum(axis=(0, 2)) for x in (dry, wet)
+    )
+    gains = 10 * np.log10((after + 1e-9) / (before + 1e-9))[before > before.max() / 1000]
+    return float(np.percentile(gains, 95) - np.percentile(gains, 5))
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_description_holds_on_a_song(claim: str, at_minus_14: Printed) -> None:
+    name, stem, holds = CLAIMS[claim]
+    dry, made = at_minus_14
+    wet = made(name)[stem][:, : dry[stem].shape[1]]
+    assert holds(dry[stem], wet)
+
+
+@pytest.mark.parametrize("name", ["vocal-echo", "dub"])
+def test_echoes_follow_the_tempo(name: str) -> None:
+    click = np.zeros((2, 2 * RATE), np.float32)
+    click[:, 100] = 0.5
+    stem = "vocals"
+    for bpm in (90.0, 150.0):
+        tempo = TempoMap((TempoChange(0.0, bpm),), "setting")
+        graph = bind(find(name), [stem], sample_rate=RATE, channels=2, tempo=tempo)
+        heard = np.abs(collect(graph, ArrayStems({stem: click.copy()}))[stem][0])
+        first = 100 + int(60 / bpm * {"vocal-echo": 0.75, "dub": 2 / 3}[name] * RATE)
+        later = heard[2000:]
+        assert abs(int(np.flatnonzero(later > later.max() / 3)[0]) + 2000 - first) < 200
+
+
+def test_the_sum_of_the_submixes_is_the_mix(song: dict[str, FloatArray]) -> None:
+    made = run("submix-prep", song)
+    assert set(made) == {"bus:DRUMS", "bus:BASS", "bus:MUSIC", "bus:VOX", "bus:SUM"}
+    np.testing.assert_allclose(made["bus:SUM"], sum(song.values()), atol=1e-6)
+    np.testing.assert_array_equal(made["bus:VOX"], song["vocals"])
+
+
+def test_a_mix_at_minus_14_lufs_does_not_clip_by_any_preset(at_minus_14: Printed) -> None:
+    dry, made = at_minus_14
+    for name in PRINTING:
+        wet = made(name)
+        length = max(sound.shape[1] for sound in [*wet.values(), *dry.values()])
+        played = [
+            np.pad(wet.get(stem, dry[stem]), ((0, 0), (0, length - wet.get(stem, dry[stem]).shape[1]))) for stem in dry
+        ]
+        assert levels(sum(played)).peak < 1.0, name
