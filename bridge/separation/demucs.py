@@ -66,7 +66,8 @@ class DemucsSeparator:
     @property
     def device(self) -> str:
         """The device in words."""
-        return describe_device(self._network.device)
+        named, left = describe_device(self._network.device), self._network.left
+        return named if left is None else f"{named} ({left})"
 
     @property
     def precision(self) -> Literal["float32", "bfloat16"]:

@@ -21,6 +21,7 @@ from bridge.models.config import MemberConfig, read_member
 from bridge.models.registry import Model
 from bridge.separation.device import Precision, device_errors
 from bridge.separation.forward import lower, narrow, quicken
+from bridge.separation.ladder import Ladder
 from bridge.separation.overlap import Grid
 
 __all__ = ["Network", "build_member"]
@@ -79,6 +80,8 @@ class Network:
         """Take the precision of products, float32 or bfloat16; only networks with a transformer know the latter."""
         self.model = model
         self.device = device
+        self.left: str | None = None
+        """Why the device is another than was asked for."""
         self._paths = tuple(paths)
         self._configs = tuple(read_member(path) for path in paths)
         self._members: dict[int, torch.nn.Module] = {}
@@ -107,8 +110,20 @@ class Network:
         pads = any(config.klass in _TRANSFORMERS for config in self._configs)
         return Grid(self._segment_frames, stride, pads, exact_tail)
 
-    def bind(self, wanted: Sequence[str]) -> _Bound:
-        """Return the forward that gives `wanted` stems; only members that have a say in one of them run."""
+    def bind(self, wanted: Sequence[str]) -> Ladder:
+        """Return the forward that gives `wanted` stems; only members that have a say in one of them run.
+
+        A card without memory is left for the CPU, and `left` then says so.
+        """
+
+        def on_cpu() -> _Bound:
+            self.left, self.device = f"{self.device} ran out of memory", torch.device("cpu")
+            self._members.clear()
+            return self._bound(wanted)
+
+        return Ladder(self._bound(wanted), None if self.device.type == "cpu" else on_cpu)
+
+    def _bound(self, wanted: Sequence[str]) -> _Bound:
         rows = [self.model.stems.index(stem) for stem in wanted]
         totals = [sum(weights[row] for weights in self.model.weights) for row in rows]
         shares: list[_Share] = []
