@@ -88,6 +88,27 @@ def show(
 
 
 @app.command()
+def keep(
+    drop: Annotated[str, typer.Argument(metavar="DROP", help="Name of the drop whose audition is to stay.")],
+    outbox: Annotated[
+        Path | None, typer.Option("--outbox", "-o", metavar="FOLDER", help="Put it here instead of where the drop is.")
+    ] = None,
+    config: options.Config = None,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Make a new drop of an audition (presets.live) and print its path; the old drop stays as it is."""
+    from bridge.config import load, state_folder
+    from bridge.daemon.keep import keep as keep_audition
+    from bridge.daemon.keep import outbox_with
+
+    name = Path(drop).name
+    if outbox is None:
+        places = [inbox.outbox.absolute() for inbox in load(config).inboxes]
+        outbox = outbox_with(name, [Path(drop).expanduser().absolute().parent, *places])
+    output.result(str(keep_audition(state_folder(), name, outbox.expanduser().absolute()).folder))
+
+
+@app.command()
 def prune(
     projects: Annotated[
         list[Path] | None,

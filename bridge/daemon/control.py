@@ -25,7 +25,9 @@ CONTROL = "control"
 _MOST_BYTES = 4096
 _MOST_AT_ONCE = 200
 
-Do = Literal["retry", "cancel", "pause", "resume", "rescan", "reload", "stop", "playing", "recording", "stopped", "keep"]
+Do = Literal[
+    "retry", "cancel", "pause", "resume", "rescan", "reload", "stop", "playing", "recording", "stopped", "keep"
+]
 _OF_A_WORK = frozenset({"retry", "cancel"})
 
 

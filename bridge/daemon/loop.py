@@ -18,6 +18,7 @@ from bridge.config import Settings
 from bridge.daemon import control
 from bridge.daemon.agenda import Agenda
 from bridge.daemon.board import Board
+from bridge.daemon.choices import write_choices
 from bridge.daemon.desk import Desk
 from bridge.daemon.keep import keep_for
 from bridge.daemon.live import Live
@@ -150,6 +151,7 @@ class Daemon:
             self._agenda.within("rescan", self._settings.intake.rescan_seconds * random.uniform(0.75, 1.25))
             self._agenda.within("look", 0.0)
             self._reconciler.refresh_presets()
+            write_choices(self._state_folder, self._settings)
         if self._agenda.take("look"):
             self._reconciler.look(self._touched)
             self._touched.clear()

@@ -35,6 +35,7 @@ def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
         "drops",
         "presets",
         "models",
+        "cache",
         "service",
         "evaluate",
         "doctor",
