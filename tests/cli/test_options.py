@@ -20,6 +20,7 @@ VALUES = {
     "separation.threads": ("2", 2),
     "output.format": ("flac", "flac"),
     "output.subtype": ("PCM_24", "PCM_24"),
+    "output.session": ("reaper,ardour", ("reaper", "ardour")),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.domain.render import Marker, Origin
+from bridge.domain.render import Marker, Origin, Source
 from bridge.errors import ConfigError
 from bridge.intake.sidecar import MAX_BYTES, Sidecar, read_sidecar
 
@@ -167,3 +167,43 @@ def test_any_content_gives_a_sidecar_or_one_error(tmp_path_factory: pytest.TempP
         return
     assert isinstance(found, Sidecar)
     found.markers_at(44100)
+
+
+GUID = "{0A1B2C3D-0000-4000-8000-00000000ABCD}"
+
+
+def test_the_tempo_map_counts_from_the_render_once_its_origin_is_known(tmp_path: Path) -> None:
+    points = [{"position_seconds": 8, "bpm": 90, "ramp": True}, {"position_seconds": 2, "bpm": 120}]
+    found = read_sidecar(write(tmp_path, {"tempo": points}))
+    assert found is not None
+    tempo = found.tempo_from(Origin(4.0, "bext"))
+    assert tempo is not None
+    assert [(one.seconds, one.bpm, one.is_ramp) for one in tempo.changes] == [(-2, 120, False), (4, 90, True)]
+    later = found.tempo_from(Origin(0.0))
+    assert later is not None
+    assert [(one.seconds, one.bpm) for one in later.changes] == [(0, 120), (2, 120), (8, 90)], "it holds from the start"
+    assert Sidecar().tempo_from(Origin()) is None
+
+
+def test_what_was_rendered_is_read(tmp_path: Path) -> None:
+    said = {"mode": "bus", "project": "p", "mute": [GUID], "parent": GUID.lower()}
+    found = read_sidecar(write(tmp_path, {"source": said, "project": "/song.rpp"}))
+    assert found is not None
+    assert found.rendered == Source("bus", "p", (GUID,), GUID.lower())
+    found = read_sidecar(write(tmp_path, {"source": {"mode": "time"}, "project": "/song.rpp"}))
+    assert found is not None
+    assert found.rendered == Source("time", "/song.rpp")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {},
+        {"mode": "song"},
+        {"mode": "bus", "parent": "x"},
+        {"mode": "bus", "mute": [GUID + "\n"]},
+        {"mode": "bus", "x": 1},
+    ],
+)
+def test_a_source_of_another_shape_is_refused(tmp_path: Path, source: object) -> None:
+    refused(tmp_path, {"source": source})
