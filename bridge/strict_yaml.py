@@ -8,8 +8,11 @@ number. Scalars are resolved as in YAML 1.2's JSON schema: only `true` and `fals
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,8 +93,18 @@ class Node:
 
 def read_bytes(path: Path) -> bytes:
     """Read a file, or as much of an endless one as shows `load` that it is too large. Raises OSError, ValueError."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_open_plain) as file:
         return file.read(MAX_BYTES + 1)
+
+
+def _open_plain(path: str, flags: int) -> int:
+    """Open for reading, but no pipe, whose writer would be waited for; /dev/null is an empty file to many."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file", path)
+    return descriptor
 
 
 def load(text: str | bytes, *, what: str, error: type[BridgeError], path: Path | None = None) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -134,10 +135,14 @@ def read(path: Path) -> Manifest:
 
 def _open_plain(path: str, flags: int) -> int:
     """Open for reading, but neither through a link nor a pipe that would wait."""
-    descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    return _open_waiting_for_nobody(path, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
+def _open_waiting_for_nobody(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError("it is not a plain file")
+        raise OSError(errno.EINVAL, "it is not a plain file", path)
     return descriptor
 
 
@@ -146,8 +151,8 @@ def _not_a_manifest(path: Path, why: str) -> DeliveryError:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, hex. Raises OSError."""
-    with path.open("rb") as file:
+    """Return the SHA-256 of a plain file, hex. Raises OSError, also for a pipe or a device, which might never end."""
+    with open(path, "rb", opener=_open_waiting_for_nobody) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
