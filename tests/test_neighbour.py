@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import Tell
-from bridge.daemon.tell import Messenger, filled
+from bridge.daemon.tell import Messenger, Note, filled, note_of
 from bridge.daemon.wake import Wake
 from bridge.neighbour import Awake, Deck, in_hours, lower_priority, spare
 
@@ -117,14 +117,27 @@ def test_hooks_run_with_what_happened_and_those_that_hang_are_ended(tmp_path: Pa
 def test_notes_on_the_desktop_carry_text_as_arguments() -> None:
     seen: list[tuple[str, str]] = []
 
-    def note(title: str, text: str) -> list[str]:
+    def note(title: str, text: str) -> Note:
         seen.append((title, text))
-        return []
+        return Note(())
 
     messenger = Messenger(note=note)
     messenger.failed(Tell(), Path("a.wav"), "<b>It broke.")
     messenger.failed(Tell(desktop=False), Path("a.wav"), "Not told.")
     assert seen == [("A render was put aside", "<b>It broke.")]
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_no_text_of_a_notification_is_ever_code(platform: str) -> None:
+    hostile = "$(calc) '; Remove-Item * #\" -- <b>&"
+    note = note_of("Stems are ready", hostile, platform)
+    assert note.command
+    plain = note_of("Stems are ready", "", platform)
+    scripts = [argument for argument in note.command if "\n" in argument]
+    assert all(script in plain.command for script in scripts), "what is run does not depend on what is said"
+    said = [*note.command, *note.variables.values()]
+    assert any("calc" in text for text in said if "\n" not in text)
+    assert platform != "win32" or not any("calc" in argument for argument in note.command)
 
 
 def test_a_call_that_comes_before_the_sleep_ends_it_at_once() -> None:

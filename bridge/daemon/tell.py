@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from bridge.config import Tell
 from bridge.domain.drop import Drop
 from bridge.domain.events import Event
 from bridge.errors import BridgeError
 
-__all__ = ["Messenger", "Told", "filled"]
+__all__ = ["Messenger", "Note", "Told", "filled", "note_of"]
 
 _MOST_AT_ONCE = 8
 _LONGEST_SECONDS = 300.0
+
+
+_TOAST = r"""
+$manager = [Windows.UI.Notifications.ToastNotificationManager, Windows.UI.Notifications, ContentType = WindowsRuntime]
+$page = $manager::GetTemplateContent([Windows.UI.Notifications.ToastTemplateType]::ToastText02)
+$lines = $page.GetElementsByTagName('text')
+[void]$lines.Item(0).AppendChild($page.CreateTextNode($env:STEMS_TITLE))
+[void]$lines.Item(1).AppendChild($page.CreateTextNode($env:STEMS_TEXT))
+$sender = '{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}\WindowsPowerShell\v1.0\powershell.exe'
+$manager::CreateToastNotifier($sender).Show([Windows.UI.Notifications.ToastNotification]::new($page))
+"""
+"""For PowerShell, which every Windows has; the sender is its own, since only registered programs may show anything."""
+_NO_WINDOW = 0x08000000
+
+
+class Note(NamedTuple):
+    """A program that shows a notification."""
+
+    command: Sequence[str]
+    variables: Mapping[str, str] = MappingProxyType({})
+    """Added to its environment."""
 
 
 class Told(Protocol):
@@ -39,16 +62,30 @@ class Told(Protocol):
         """A render could not be done, now or ever; None when it is about no single one."""
 
 
+def note_of(title: str, text: str, platform: str = sys.platform) -> Note:
+    """Return how to show a notification here; the text is an argument or a variable, never code."""
+    if platform == "darwin":
+        script = "on run words\ndisplay notification (item 2 of words) with title (item 1 of words)\nend run"
+        return Note(("osascript", "-e", script, title, text))
+    if platform == "linux":
+        escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+        return Note(("notify-send", "--app-name=Stem Bridge", "--", title, escaped))
+    if platform == "win32":
+        command = ("powershell", "-NoProfile", "-NonInteractive", "-WindowStyle", "Hidden", "-Command", _TOAST)
+        return Note(command, {"STEMS_TITLE": title, "STEMS_TEXT": text})
+    return Note(())
+
+
 class Messenger:
     """Starts notifications and hooks, a few at a time, and ends those that hang."""
 
     def __init__(
         self,
         *,
-        note: Callable[[str, str], Sequence[str]] | None = None,
+        note: Callable[[str, str], Note] = note_of,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._note = note or _note
+        self._note = note
         self._clock = clock
         self._running: list[tuple[float, subprocess.Popen[bytes]]] = []
 
@@ -56,13 +93,13 @@ class Messenger:
         """A drop is there."""
         self._start(filled(tell.finished, {"render": str(render), "drop": str(drop)}))
         if tell.desktop:
-            self._start(self._note("Stems are ready", drop.name))
+            self._start(*self._note("Stems are ready", drop.name))
 
     def failed(self, tell: Tell, render: Path, reason: str) -> None:
         """A render was put aside."""
         self._start(filled(tell.failed, {"render": str(render), "reason": reason}))
         if tell.desktop:
-            self._start(self._note("A render was put aside", reason))
+            self._start(*self._note("A render was put aside", reason))
 
     def tend(self) -> None:
         """Take note of those that ended, and end those that hang."""
@@ -82,14 +119,19 @@ class Messenger:
                 process.wait()
         self._running = []
 
-    def _start(self, command: Sequence[str]) -> None:
+    def _start(self, command: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})) -> None:
         """Start a program; no shell ever sees its arguments. One that cannot be started is passed over."""
         self.tend()
         if not command or len(self._running) >= _MOST_AT_ONCE:
             return
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **variables},
+                creationflags=_NO_WINDOW if sys.platform == "win32" else 0,
             )
         except (OSError, ValueError):
             # Not installed, or an argument that no program can be given (a NUL).
@@ -109,15 +151,3 @@ def filled(command: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]
         return text
 
     return tuple(put(argument) for argument in command)
-
-
-def _note(title: str, text: str) -> tuple[str, ...]:
-    """Return the command that shows a notification here; the text is an argument, never code."""
-    if sys.platform == "darwin":
-        script = "on run words\ndisplay notification (item 2 of words) with title (item 1 of words)\nend run"
-        return ("osascript", "-e", script, title, text)
-    elif sys.platform == "linux":  # noqa: RET505 - mypy takes what follows a platform's return for dead
-        escaped = text.replace("&", "&amp;").replace("<", "&lt;")
-        return ("notify-send", "--app-name=Stem Bridge", "--", title, escaped)
-    else:
-        return ()

@@ -23,6 +23,7 @@ from bridge.domain.job import Job
 from bridge.domain.work import Identified
 from bridge.errors import Cancelled, DeviceError, WorkerError
 from bridge.worker import protocol
+from bridge.worker.family import Family
 
 __all__ = ["Decide", "Pace", "Worker"]
 
@@ -35,8 +36,6 @@ _CANCEL_GRACE_SECONDS = 8.0
 _POLL_SECONDS = 0.2
 """How often a waiting parent looks up, so that Ctrl-C is heard on Windows too."""
 _LOG_TAIL_BYTES = 4000
-_NEW_PROCESS_GROUP = 0x200
-"""CREATE_NEW_PROCESS_GROUP of Windows."""
 _UTF8 = int(sys.getfilesystemencoding() == "utf-8")
 _CHILD = (sys.executable, "-P", "-X", f"utf8={_UTF8}", "-m", "bridge.worker.child")
 """-P: no file in the folder where the user stands is taken for a module. Names of files mean the same on both sides."""
@@ -51,6 +50,7 @@ class Worker:
         """`started` is told the process id of every child, before it has a job."""
         self._command = command
         self._started = started
+        self._family = Family()
         self._pace: Pace = "full"
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
@@ -166,7 +166,7 @@ class Worker:
     def kill(self) -> None:
         """End the worker at once; `poll` then raises WorkerError for its job."""
         if self._process is not None:
-            self._process.kill()
+            self._family.kill(self._process)
 
     def log_tail(self) -> str:
         """Return the end of what the worker printed."""
@@ -191,7 +191,7 @@ class Worker:
             try:
                 self._process.wait(_CANCEL_GRACE_SECONDS)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                self._family.kill(self._process)
             self._reap()
 
     def _start(self) -> None:
@@ -200,18 +200,15 @@ class Worker:
         self._reap()
         if self._log is None:
             self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        # A group of its own: Ctrl-C in the terminal reaches the parent alone, which then cancels in good order.
-        own_group: dict[str, Any] = (
-            {"creationflags": _NEW_PROCESS_GROUP} if sys.platform == "win32" else {"start_new_session": True}
-        )
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             env={"GLIBC_TUNABLES": _LARGE_PAGES, **os.environ},
-            **own_group,
+            **self._family.options(),
         )
+        self._family.adopt(self._process.pid)
         self._messages = queue.SimpleQueue()
         self._reader = threading.Thread(
             target=_read, args=(self._process.stdout, self._messages), name="worker-reader", daemon=True
@@ -287,6 +284,7 @@ class Worker:
                         # Unsent bytes for a dead child.
                         continue
             self._process = None
+            self._family.close()
         if self._reader is not None:
             self._reader.join()
             self._reader = None

@@ -182,3 +182,18 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert outboxes.tend() == [house.outbox]
     assert outboxes.is_open(house.outbox)
     assert house.staging_is_clean()
+
+
+def test_a_card_that_is_lost_or_full_is_tried_again_by_a_fresh_worker_and_parks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.daemon.failure._FIRST_WAIT_SECONDS", 0.05)
+    house = House(tmp_path)
+    for seed, name in enumerate(("lost", "full", "another")):
+        sound(house.inbox / f"{name}.wav", seed=seed)
+    command = (sys.executable, str(Path(__file__).with_name("lost_device_child.py")))
+    with house.running(command, include_existing=True):
+        house.until(lambda: list(house.states().values()) == ["done"] * 3)
+    assert sorted(type(error).__name__ for _, error in house.told.errors) == ["DeviceError"] * 2
+    assert {work.path.stem: work.attempts for work in house.works()} == {"lost": 3, "full": 3, "another": 1}
+    assert house.staging_is_clean()

@@ -152,9 +152,7 @@ def test_an_empty_mount_point_is_no_empty_inbox_and_another_disk_is_not_taken_fo
     assert house.drops() == ["song"]
 
 
-def test_a_folder_is_known_by_its_mark_on_whatever_disk_and_path_it_comes_back(
-    tmp_path: Path, journal: Journal
-) -> None:
+def test_a_folder_is_known_by_its_mark_on_whatever_disk_it_comes_back(tmp_path: Path, journal: Journal) -> None:
     folder = tmp_path / "inbox"
     folder.mkdir()
     disk = ["first"]

@@ -15,6 +15,7 @@ from bridge.delivery import publish as publishing
 from bridge.delivery.manifest import read
 from bridge.delivery.stage import hold_stage
 from bridge.domain.drop import MANIFEST
+from bridge.landmark import MARK
 from tests.daemon.houses import House, sound
 
 QUIET = "version: 1\nname: mine\nstems:\n  vocals: {chain: [{Gain: {gain_db: -6}}]}\n"
@@ -90,7 +91,7 @@ def test_settings_are_read_again_when_asked_and_wrong_ones_change_nothing(house:
         sound(other / "later.wav", seed=2)
         house.until(lambda: len(house.told.drops) == 2)
     assert house.drops() == ["later", "moved"]
-    assert not list(first.iterdir())
+    assert [entry.name for entry in first.iterdir()] == [MARK]
 
 
 def test_a_network_that_gives_no_numbers_parks_its_render_and_nothing_appears(house: House) -> None:
