@@ -21,6 +21,8 @@ __all__ = ["Board"]
 
 _MOST_ENDED = 10
 _EVERY_SECONDS = 0.5
+_HEARTBEAT_SECONDS = 15.0
+"""A status that is older by far was written by a daemon that is gone: ReaScripts offer to start another."""
 
 
 class Board:
@@ -87,7 +89,7 @@ class Board:
         *,
         changed: bool,
     ) -> None:
-        """Write the status files if anything is new; `changed` says that works moved."""
+        """Write the status files if anything is new, or to show that we live; `changed` says that works moved."""
         now = self._monotonic()
         if not changed and now - self._written_at < _EVERY_SECONDS:
             return
@@ -105,7 +107,7 @@ class Board:
             paused_by=paused_by,
             problems=problems,
         )
-        if status != self._written:
+        if status != self._written or now - self._written_at >= _HEARTBEAT_SECONDS:
             self._written, self._written_at = status, now
             write_status(self._folder, status, self._clock())
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bridge.session.lua import literal
 
-__all__ = ["Current", "Ended", "Status", "write_status"]
+__all__ = ["Current", "Ended", "Status", "replace_file", "write_status"]
 
 VERSION = 1
 
@@ -69,8 +69,8 @@ def write_status(folder: Path, status: Status, now: float) -> None:
     A refusal is passed over: it is told again with the next change, and no job may fail because the disk is full.
     """
     data = {"version": VERSION, **_as_text(asdict(replace(status, updated=now)))}
-    _replace(folder / "status.json", json.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
-    _replace(folder / "status.lua", f"return {literal(data)}\n")
+    replace_file(folder / "status.json", json.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
+    replace_file(folder / "status.lua", f"return {literal(data)}\n")
 
 
 def _as_text(value: Any) -> Any:
@@ -82,7 +82,8 @@ def _as_text(value: Any) -> Any:
     return [_as_text(one) for one in value] if isinstance(value, (tuple, list)) else value
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
+    """Replace a file in one step; a refusal is passed over."""
     part = path.with_name(f".{path.name}.part")
     with suppress(OSError):
         part.write_text(text, encoding="utf-8", newline="\n")

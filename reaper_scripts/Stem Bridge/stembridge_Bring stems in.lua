@@ -1,51 +1,55 @@
 -- @description Bring stems in
--- @version 1.0
+-- @version 1.1
+-- @changelog
+--   Offers the drops of this project, the newest first.
 -- @about
 --   # Bring stems in
---   Asks for a drop (its import.lua or drop.lua) and imports it: stems on tracks, at their place, routed to buses.
---   It is one undo step. A second run restores what is missing and touches nothing else.
---   The drop is read as data; no code in it is run. Needs REAPER 6.30 or newer, no extensions.
+--   Offers what was made of this project's renders, the newest first, or any drop that you choose (its import.lua or
+--   drop.lua), and imports it: stems on tracks, at their place, routed to buses. It is one undo step. A second run
+--   restores what is missing and touches nothing else. The drop is read as data; no code in it is run.
+--   Needs REAPER 6.30 or newer, no extensions.
 -- @provides
 --   [nomain] lib/*.lua
 
 local r = reaper
 local TITLE = "Stem Bridge: bring stems in"
-local NO_LITERAL = '[^%w%s{}%[%]=,."\\_+-]' -- without parentheses and colons nothing can be called
-
-local function folder_of(path)
-  return path:match("^(.*[/\\])") or ""
-end
-
--- Returns the table of data in a drop's import.lua, or nil.
-local function read_drop(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  local literal = text:match("\nlocal DATA = (%b{})\r?\n")
-  if not literal or literal:find(NO_LITERAL) then return nil end
-  local chunk = load("return " .. literal, "=drop", "t", {})
-  local ok, drop = pcall(chunk or error)
-  return ok and drop or nil
-end
+local MOST = 20 -- drops in the menu
 
 r.defer(function() end) -- no undo step when nothing is imported
 
-local here = folder_of(select(2, r.get_action_context()))
-local lib = {}
-for _, name in ipairs({ "edit", "compare", "build", "import" }) do
-  lib[name] = assert(loadfile(here .. "lib/stembridge_" .. name .. ".lua"))(lib)
+local here = select(2, r.get_action_context()):match("^(.*[/\\])") or ""
+local parts = { "edit", "compare", "build", "import", "bridge", "drops" }
+local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)(table.unpack(parts))
+
+-- Returns the folder of a drop that the user finds in the file system, or nil.
+local function browse()
+  local chosen, path = r.GetUserFileNameForRead("", TITLE, "lua")
+  return chosen and (path:match("^(.*[/\\])") or "") or nil
 end
 
-local chosen, path = r.GetUserFileNameForRead("", TITLE, "lua")
-if not chosen then return end
-
-local folder = folder_of(path)
-local drop = read_drop(folder .. "import.lua")
-if not drop then
-  r.ShowMessageBox("This is no drop of Stem Bridge:\n" .. path .. "\n\nChoose the import.lua inside a drop.", TITLE, 0)
-  return
+local function choose()
+  local config = lib.bridge.config(here)
+  local found = config and lib.drops.of_project(config, lib.bridge.project_id(false)) or {}
+  if #found == 0 then return browse() end
+  local words = {}
+  for i = 1, math.min(MOST, #found) do
+    local is_there = lib.compare.is_in_project(found[i].drop)
+    words[i] = found[i].drop.title .. (is_there and " (is in the project)" or "")
+  end
+  table.insert(words, "Another one ...")
+  local chosen = lib.bridge.menu(words)
+  if chosen == #words then return browse() end
+  return chosen and found[chosen].folder or nil
 end
 
-local _, message = lib.import(drop, folder)
-if message then r.ShowMessageBox(message, TITLE, 0) end
+local folder = choose()
+if folder then
+  local drop = lib.drops.read(folder)
+  local _, message
+  if drop then
+    _, message = lib.import(drop, folder)
+  else
+    message = "This is no drop of Stem Bridge:\n" .. folder .. "\n\nChoose the import.lua inside a drop."
+  end
+  if message then r.ShowMessageBox(message, TITLE, 0) end
+end

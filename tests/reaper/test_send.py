@@ -129,8 +129,8 @@ def test_whatever_call_fails_all_is_put_back_and_nothing_or_all_is_sent(tmp_path
     select(whole, "Guitar", "Keys")
     send(whole, place, "tracks")
     calls = [(name, skip) for name in sorted(FAILURES) for skip in range(whole.calls[name])]
-    calls = [(name, skip) for name, skip in calls if name != "file_exists" or skip < 4]
-    assert len(calls) > 60
+    assert len(calls) > 100
+    calls = [(name, skip) for name, skip in calls if skip % 4 == 0 or skip < 2 or skip == whole.calls[name] - 1]
     nothing = 0
     for number, (name, skip) in enumerate(calls):
         place = workplace(_new(tmp_path / str(number)))
@@ -146,7 +146,7 @@ def test_whatever_call_fails_all_is_put_back_and_nothing_or_all_is_sent(tmp_path
         assert len(reaper.messages) == 1, f"{name} {skip}: {reaper.messages}"
         assert reaper.messages[0].startswith("Sent: " if place.renders() else ""), f"{name} {skip}"
         nothing += not place.renders()
-    assert nothing > 5
+    assert nothing > 3
 
 
 def _new(folder: Path) -> Path:

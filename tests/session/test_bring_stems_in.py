@@ -84,7 +84,17 @@ def test_a_folder_without_a_drop_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("luacheck") is None, reason="install luacheck (Debian: lua-check) to lint the scripts")
 def test_the_scripts_and_a_generated_one_are_free_of_warnings(tmp_path: Path) -> None:
     drop = make_drop(tmp_path, preset=ROUTED)
-    options = ["--std", "lua54", "--read-globals", "reaper", "gfx", "--max-line-length", "120", "--no-color"]
+    options = [
+        "--std",
+        "lua54",
+        "--read-globals",
+        "reaper",
+        "--globals",
+        "gfx",
+        "--max-line-length",
+        "120",
+        "--no-color",
+    ]
     files = [*SCRIPTS.rglob("*.lua"), drop.script]
     done = subprocess.run(["luacheck", *options, "--", *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

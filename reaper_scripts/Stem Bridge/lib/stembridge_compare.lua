@@ -54,6 +54,15 @@ function compare.start_of(drop)
   return math.max(0, seconds >= offset and seconds - offset or seconds)
 end
 
+-- Says whether anything of a drop is in the project already.
+function compare.is_in_project(drop)
+  local found = compare.survey()
+  for _, spec in ipairs(drop.tracks) do
+    if found.tracks[spec.id] or found.items[spec.id] then return true end
+  end
+  return false
+end
+
 -- Turns 'DRUM*' into a pattern of Lua; any case.
 local function pattern_of(wildcard)
   local escaped = wildcard:lower():gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0")

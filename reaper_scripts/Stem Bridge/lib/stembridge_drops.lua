@@ -1,0 +1,55 @@
+-- @noindex
+-- Which drops lie in the outboxes, and whose they are. Needs REAPER 6.30 or newer, no extensions.
+
+local lib = ...
+local r, bridge = reaper, lib.bridge
+local drops = {}
+local SEPARATOR = package.config:sub(1, 1)
+
+-- Reads the drop in a folder that ends in a separator: the table of its import.lua, or nil. No code in it is run.
+function drops.read(folder)
+  return bridge.data(folder .. "import.lua", "\nlocal DATA = ")
+end
+
+-- Returns the manifest of a drop, or nil.
+function drops.manifest(folder)
+  return bridge.data(folder .. "drop.lua")
+end
+
+-- Says whether a drop was made of a render of this project.
+function drops.is_ours(drop, project)
+  return project ~= "" and drop.source ~= nil and drop.source.project == project
+end
+
+-- Returns the folders of finished drops in all outboxes; what is hidden is not finished.
+function drops.folders(config)
+  local found = {}
+  for _, inbox in ipairs(config.inboxes) do
+    r.EnumerateSubdirectories(inbox.outbox, -1) -- looks again, instead of remembering
+    local index = 0
+    local name = r.EnumerateSubdirectories(inbox.outbox, index)
+    while name do
+      local folder = bridge.path(inbox.outbox, name) .. SEPARATOR
+      if name:sub(1, 1) ~= "." and r.file_exists(folder .. "drop.lua") then table.insert(found, folder) end
+      index = index + 1
+      name = r.EnumerateSubdirectories(inbox.outbox, index)
+    end
+  end
+  return found
+end
+
+-- Returns drops of this project, newest first: folder, drop, when (text that sorts by time).
+function drops.of_project(config, project)
+  local found = {}
+  for _, folder in ipairs(drops.folders(config)) do
+    local drop = drops.read(folder)
+    if drop and drops.is_ours(drop, project) then
+      local manifest = drops.manifest(folder) or {}
+      table.insert(found, { folder = folder, drop = drop, when = tostring(manifest.created or "") })
+    end
+  end
+  table.sort(found, function(a, b) return a.when > b.when or a.when == b.when and a.folder < b.folder end)
+  return found
+end
+
+return drops

@@ -1,0 +1,43 @@
+"""What scripts in REAPER can choose from is written as data, and only when it changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lupa.lua54
+
+from bridge.config import Presets, Settings
+from bridge.daemon.choices import write_choices
+
+
+def read(path: Path) -> dict[bytes, object]:
+    lua = lupa.lua54.LuaRuntime(encoding=None)
+    found = lua.execute(path.read_bytes())
+    return {
+        b"presets": {one[b"name"]: one[b"description"] for one in found[b"presets"].values()},
+        b"models": list(found[b"models"].values()),
+    }
+
+
+def test_usable_presets_and_all_models_are_named(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "Töne.yaml").write_text("version: 1\nname: t\ndescription: 'It ]] is\"'\n", encoding="utf-8")
+    (mine / "broken.yaml").write_text("nonsense: [", encoding="utf-8")
+    write_choices(tmp_path, Settings(presets=Presets(folders=(mine,))))
+    found = read(tmp_path / "presets.lua")
+    presets = found[b"presets"]
+    assert isinstance(presets, dict)
+    assert presets["Töne".encode()] == b'It ]] is"'
+    assert b"clean" in presets
+    assert b"broken" not in presets
+    assert b"htdemucs" in found[b"models"]  # type: ignore[operator]
+
+
+def test_it_is_not_written_again_without_need_and_a_refusal_does_no_harm(tmp_path: Path) -> None:
+    write_choices(tmp_path, Settings())
+    before = (tmp_path / "presets.lua").stat()
+    write_choices(tmp_path, Settings())
+    after = (tmp_path / "presets.lua").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    write_choices(tmp_path / "missing", Settings())
