@@ -106,7 +106,7 @@ def describe(path: str, plugin_name: str) -> dict[str, Any]:
     kind = pedalboard.VST3Plugin if path.lower().endswith(".vst3") else pedalboard.AudioUnitPlugin
     try:
         names = list(kind.get_plugin_names_for_file(path))
-    except (ImportError, RuntimeError, ValueError) as exc:
+    except (ImportError, RuntimeError, ValueError, TypeError) as exc:  # TypeError: a name that is no text
         raise _not_loaded(path, exc) from exc
     if not plugin_name and len(names) > _MOST_DESCRIBED:
         return {"names": names, "plugin": None}
@@ -142,7 +142,7 @@ def _described(name: str, parameter: Any) -> dict[str, Any]:
 def _load(path: str, plugin_name: str) -> Any:
     try:
         return pedalboard.load_plugin(path, plugin_name=plugin_name or None)
-    except (ImportError, RuntimeError, ValueError) as exc:
+    except (ImportError, RuntimeError, ValueError, TypeError) as exc:  # TypeError: a name that is no text
         if "contains multiple plugins" in str(exc) or (plugin_name and "not found" in str(exc)):
             raise Refusal(
                 f"{Path(path).name}: {_line(exc)}.", "Write the name of one of them as 'plugin_name'."

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -91,7 +90,7 @@ def find_file(name: str, options: PluginOptions) -> PluginFile | None:
         )
     for folder in options.folders:
         direct = folder / wanted
-        hits = [direct] if direct.exists() else []
+        hits = [direct] if os.path.exists(direct) else []  # noqa: PTH110 - False for a name that no disk could hold
         if not hits and len(wanted.parts) == 1:
             hits = [path for path in _walk(folder) if path.name.casefold() == wanted.name.casefold()]
         if hits:
@@ -223,10 +222,11 @@ def _walk(folder: Path, depth: int = 1) -> Iterator[Path]:
 
 
 def _check_inside(path: Path, folder: Path) -> None:
-    if not path.resolve().is_relative_to(folder.resolve()):
+    end = Path(os.path.realpath(path))  # unlike resolve(), it has an answer for a link that leads to itself
+    if not end.is_relative_to(os.path.realpath(folder)):
         raise PluginError(
             f"{path} is a link that leads out of {folder}.",
-            hint=f"Add the folder it leads to, {path.resolve().parent}, to 'plugins: {{folders: [...]}}'.",
+            hint=f"Add the folder it leads to, {end.parent}, to 'plugins: {{folders: [...]}}'.",
             path=path,
         )
 
@@ -240,9 +240,9 @@ def _open(path: Path, folder: Path) -> PluginFile:
         _check_inside(one, folder)
     here = {"win32": "-win", "darwin": "MacOS"}.get(sys.platform, "-linux")
     if not any(one.parent.name.endswith(here) for one in programs):
-        others = ", ".join(sorted({one.parent.name for one in programs})) or "nothing"
+        others = ", ".join(sorted({one.parent.name for one in programs}))
         raise PluginError(
-            f"The plugin {path} holds no program for this system, only {others}.",
+            f"The plugin {path} holds no program for this system{others and f', only {others}'}.",
             hint="Install the version of the plugin that is made for this system.",
             path=path,
         )
@@ -252,4 +252,4 @@ def _open(path: Path, folder: Path) -> PluginFile:
 def _programs(bundle: Path) -> Iterator[Path]:
     for folder in sorted((bundle / "Contents").glob("*")):
         if folder.is_dir() and folder.name != "Resources":
-            yield from (one for one in folder.glob("*") if stat.S_ISREG(one.stat().st_mode))
+            yield from (one for one in folder.glob("*") if one.is_file())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,25 @@ def test_what_is_no_plugin_is_listed_with_its_reason(tmp_path: Path) -> None:
     assert "cannot be loaded" in found["text"].error
     assert set(found) == {"empty", "text"}
     assert json.loads((tmp_path / "records" / "scan.json").read_text())["version"] == 1
+
+
+def test_hostile_files_are_listed_and_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+    chosen = options(tmp_path)
+    vst3.plugins()
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.vst3")
+    (folder / "endless.vst3").symlink_to("/dev/zero")
+    (folder / "dangling.vst3").symlink_to(folder / "nowhere")
+    (folder / "itself.vst3").symlink_to(folder / "itself.vst3")
+    (folder / "odd \udcff.vst3").write_text("no plugin")
+    for name, target in (("a", "/dev/zero"), ("b", "nowhere")):
+        inside = folder / f"{name}.vst3" / "Contents" / "x86_64-linux"
+        inside.mkdir(parents=True)
+        (inside / f"{name}.so").symlink_to(target)
+    found = scan(chosen.folders, chosen, Ear())
+    assert len(found) == 7
+    assert not [one for one in found if one.usable]
 
 
 def test_standard_folders_are_those_of_the_system() -> None:
