@@ -121,22 +121,21 @@ def merged(sample_rate: int, *lists: Iterable[Marker]) -> tuple[Marker, ...]:
     What an earlier list says wins: a marker of a later one with the same name and the same place (to 1 ms) is left out,
     but a region stays where the earlier list knows the marker only.
     """
+    reach = _SAME_PLACE_SECONDS * sample_rate
     kept: dict[str, list[Marker]] = {}
     for markers in lists:
         new = []
         for marker in markers:
             alike = kept.get(marker.name, [])
-            near = (
-                number for number, one in enumerate(alike) if _apart(one, marker) <= _SAME_PLACE_SECONDS * sample_rate
-            )
-            twin = next(near, None)
-            if twin is None:
+            near = [number for number, one in enumerate(alike) if _apart(one, marker) <= reach]
+            if not near:
                 new.append(marker)
-            elif marker.length_frames and not alike[twin].length_frames:
-                alike[twin] = marker
+            elif marker.length_frames and not any(alike[number].length_frames for number in near):
+                alike[near[0]] = marker
         for marker in new:
             kept.setdefault(marker.name, []).append(marker)
-    return tuple(sorted((one for alike in kept.values() for one in alike), key=lambda one: one.position_frames))
+    joined = (one for alike in kept.values() for one in alike)
+    return tuple(sorted(joined, key=lambda one: (one.position_frames, one.name, one.length_frames)))
 
 
 def _apart(one: Marker, other: Marker) -> int:
