@@ -176,11 +176,6 @@ CLAIMS = {
         lambda dry, wet: np.abs(np.diff(wet, axis=0)).max() < 1e-5,
     ),
     "podcast-voice: even": ("podcast-voice", "vocals", lambda dry, wet: crest_db(wet) < crest_db(dry) + 2),
-    "podcast-voice: rumble out": (
-        "podcast-voice",
-        "vocals",
-        lambda dry, wet: band(wet, 0, 50) < band(dry, 0, 50) - 10,
-    ),
     "podcast-voice: music steps back": (
         "podcast-voice",
         "other",
@@ -235,6 +230,13 @@ def test_echoes_follow_the_tempo(name: str) -> None:
         first = 100 + int(60 / bpm * {"vocal-echo": 0.75, "dub": 2 / 3}[name] * RATE)
         later = heard[2000:]
         assert abs(int(np.flatnonzero(later > later.max() / 3)[0]) + 2000 - first) < 200
+
+
+def test_podcast_voice_takes_the_rumble_out(song: dict[str, FloatArray]) -> None:
+    hum = np.sin(2 * np.pi * 30 * np.arange(song["vocals"].shape[1]) / RATE).astype(np.float32) * np.float32(0.1)
+    stems = {"vocals": song["vocals"] + hum}
+    wet = run("podcast-voice", stems)["vocals"]
+    assert band(wet, 20, 40) < band(stems["vocals"], 20, 40) - 20
 
 
 def test_the_sum_of_the_submixes_is_the_mix(song: dict[str, FloatArray]) -> None:
