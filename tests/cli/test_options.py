@@ -17,6 +17,8 @@ VALUES = {
     "separation.shifts": ("3", 3),
     "separation.residual": ("drop", "drop"),
     "separation.device": ("cpu", "cpu"),
+    "separation.precision": ("bfloat16", "bfloat16"),
+    "presets.bpm": ("93.5", 93.5),
     "separation.threads": ("2", 2),
     "output.format": ("flac", "flac"),
     "output.subtype": ("PCM_24", "PCM_24"),
