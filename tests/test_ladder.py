@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "bridge"
 LADDER = [
     ["__main__"],
     ["cli"],
-    ["daemon", "batch", "demo", "service"],
+    ["daemon", "batch", "demo", "service", "reaper"],
     ["worker"],
     ["pipeline"],
     ["intake", "separation", "effects", "midi", "session", "delivery"],

@@ -30,6 +30,7 @@ from bridge.cli import (
     plugins,
     presets,
     process,
+    reaper,
     service,
     watch,
     works,
@@ -60,6 +61,7 @@ app.add_typer(presets.app, name="presets")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
+app.add_typer(reaper.app, name="reaper")
 app.add_typer(service.app, name="service")
 app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)

@@ -20,6 +20,7 @@ from tests.reaper.standin.state import Envelope, Item, Project, Source, Take, Tr
 __all__ = ["FAILURES", "Reaper"]
 
 FAILURES: dict[str, object] = {
+    "AddRemoveReaScript": 0,
     "AddMediaItemToTrack": None,
     "AddProjectMarker2": -1,
     "AddTakeToMediaItem": None,
