@@ -90,7 +90,7 @@ def _tempo(onsets: npt.NDArray[np.float64], rate: float) -> float | None:
     tempos = np.arange(_SLOWEST_BPM, _FASTEST_BPM, _STEP_BPM)
     lags = 60.0 * rate / tempos
     reach = lags[:, np.newaxis] * _MULTIPLES  # (tempos, multiples)
-    inside = reach < onsets.size - 1
+    inside = reach < onsets.size / 2
     level = np.where(inside, np.interp(reach, np.arange(onsets.size), similar), 0.0)
     score = level.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
     score = score * np.exp(-0.5 * (np.log2(tempos / _USUAL_BPM) / _SPREAD_OCTAVES) ** 2)

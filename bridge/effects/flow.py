@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from bridge.domain.render import Levels
 from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoMap
 from bridge.effects.nodes import Node
-from bridge.effects.place import BLOCK, Blocks, Place
+from bridge.effects.place import BLOCK, Blocks, Place, Shared
 from bridge.effects.rack import Rack
 from bridge.effects.steps import run_chain
 from bridge.units import db_to_gain, gain_to_db, seconds_to_frames
@@ -70,7 +69,7 @@ class Flow:
         self._dry = dry
         self._tempo = tempo
         self._trims = trims
-        self._streams: dict[str, Blocks] = {}
+        self._streams: dict[str, Shared] = {}
 
     def limit(self, key: str) -> int:
         """Return the frame after which nothing of a stem or bus is delivered."""
@@ -84,13 +83,9 @@ class Flow:
     def output(self, key: str) -> Blocks:
         """Return one more copy of a stream, from its first frame."""
         if key not in self._streams:
-            self._streams[key] = self._processed(self._nodes[key]) if key in self._nodes else self._source(key)
-        self._streams[key], copy = itertools.tee(self._streams[key])
-        return copy
-
-    def start(self) -> None:
-        """Forget what was asked for: from here on a block is kept only until its slowest listener had it."""
-        self._streams.clear()
+            blocks = self._processed(self._nodes[key]) if key in self._nodes else self._source(key)
+            self._streams[key] = Shared(blocks)
+        return self._streams[key].tap()
 
     def input(self, node: Node) -> Blocks:
         """Return what a stem's or bus's chain is fed, at its own level."""
@@ -128,7 +123,7 @@ class Flow:
     def _ended(self, blocks: Blocks, gain: float, limit: int, fade: int) -> Blocks:
         for number, block in enumerate(blocks):
             level = block if gain == 1.0 else block * np.float32(gain)
-            yield _faded(level, number * BLOCK, limit, fade)
+            yield np.ascontiguousarray(_faded(level, number * BLOCK, limit, fade))
 
     def _source(self, stem: str) -> Blocks:
         silence = np.zeros((self._dry.channels, BLOCK), np.float32)
@@ -172,7 +167,6 @@ def _raise(wanted_db: float, found_db: float) -> float:
 
 
 def _measured(flow: Flow, blocks: Blocks, key: str, dry: DryStems) -> Levels:
-    flow.start()
     limit = flow.limit(key)
     meter = Meter(dry.sample_rate, dry.channels, dry.channel_mask)
     for start, block in zip(range(0, limit, BLOCK), blocks, strict=False):

@@ -80,7 +80,6 @@ class Graph:
         flow = Flow(self.nodes, dry, tempo, settle(self.nodes, dry, tempo, self.rack), self.rack)
         limits = {key: flow.limit(key) for key in wanted}
         streams = {key: flow.output(key) for key in wanted}
-        flow.start()
         autos = [key for key in wanted if self.nodes[key].auto_tail]
         pauses = (QUIET_SECONDS + self._pause(key, tempo, limits[key]) for key in autos)
         wait = seconds_to_frames(max(pauses, default=0.0), self.sample_rate)

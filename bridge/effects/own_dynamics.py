@@ -25,12 +25,13 @@ def de_esser(effect: Effect, place: Place) -> Process:
     """Make a shelf that follows the sharpness of the treble.
 
     The treble above `frequency_hz` (24 dB per octave, loudest channel) sets the gain; what is turned down is a shelf of
-    6 dB per octave, whose low part is the exact rest: below the threshold the sound is left as it is, bit for bit.
+    6 dB per octave that begins an octave lower, so that it is deep where the esses are. Its low part is the exact rest:
+    below the threshold the sound is left as it is, bit for bit.
     """
     rate, channels = place.sample_rate, place.channels
     corner = held_below_nyquist(_number(effect, "frequency_hz"), rate)
     sharp = Butterworth("highpass", 4, corner, rate, channels)
-    treble = Butterworth("highpass", 1, corner, rate, channels)
+    treble = Butterworth("highpass", 1, corner / 2.0, rate, channels)
     gain_of = _gain((Stretch(0, effect),), _number(effect, "range_db"), place)
 
     def process(block: FloatArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from bridge.domain.tempo import TempoMap
 from bridge.effects.rack import Rack
 from bridge.errors import PresetError
 
-__all__ = ["BLOCK", "BUFFER", "Blocks", "Place", "Process"]
+__all__ = ["BLOCK", "BUFFER", "Blocks", "Place", "Process", "Shared"]
 
 BLOCK = 32768
 """Frames of every block: 0.74 s at 44.1 kHz."""
@@ -27,6 +28,33 @@ Process = Callable[[FloatArray], FloatArray]
 
 def _hears_nobody(stem: str) -> Blocks:
     raise PresetError(f"'{stem}' cannot be heard here.", hint="Use Ducker in the chain of a stem or a bus.")
+
+
+class Shared:
+    """One stream for several listeners; a block is kept until the slowest of them had it, and no longer.
+
+    Unlike `itertools.tee`, which keeps up to 57 blocks (15 MB of stereo) for each split.
+    """
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._waiting: list[deque[FloatArray]] = []
+
+    def tap(self) -> Blocks:
+        """Return the stream for one more listener; every tap has to be pulled, and made before any is."""
+        waiting: deque[FloatArray] = deque()
+        self._waiting.append(waiting)
+        return self._flow(waiting)
+
+    def _flow(self, waiting: deque[FloatArray]) -> Blocks:
+        while True:
+            if not waiting:
+                block = next(self._blocks, None)
+                if block is None:
+                    return
+                for one in self._waiting:
+                    one.append(block)
+            yield waiting.popleft()
 
 
 @dataclass(frozen=True, slots=True)

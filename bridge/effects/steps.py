@@ -20,7 +20,7 @@ from bridge.effects.builtin import SEE_SCHEMA, built_in
 from bridge.effects.channels import channel_sets
 from bridge.effects.own_dynamics import de_esser, ducker
 from bridge.effects.own_shapes import fade, following_delay, steep_filter, stereo_width
-from bridge.effects.place import BLOCK, Blocks, Place, Process
+from bridge.effects.place import BLOCK, Blocks, Place, Process, Shared
 from bridge.effects.tempo import Stretch, stretches
 from bridge.errors import EffectError, PresetError
 from bridge.presets.catalog import EFFECTS
@@ -79,7 +79,8 @@ def _build(parts: Sequence[Stretch], place: Place) -> Process:
 def _effect(effect: Effect, blocks: Blocks, place: Place) -> Blocks:
     if effect.wet == 1.0:
         return _wet(effect, blocks, place)
-    dry, source = itertools.tee(blocks)
+    heard = Shared(blocks)
+    dry, source = heard.tap(), heard.tap()
     wet_share, dry_share = np.float32(effect.wet), np.float32(1.0 - effect.wet)
     pairs = zip(dry, _wet(effect, source, place), strict=True)
     return (before * dry_share + after * wet_share for before, after in pairs)
@@ -127,8 +128,8 @@ def _whole(process: Process, blocks: Blocks, place: Place) -> Blocks:
 
 
 def _parallel(step: Parallel, blocks: Blocks, place: Place) -> Blocks:
-    copies = itertools.tee(blocks, len(step.branches))
-    branches = [run_chain(branch, copy, place) for branch, copy in zip(step.branches, copies, strict=True)]
+    heard = Shared(blocks)
+    branches = [run_chain(branch, heard.tap(), place) for branch in step.branches]
     return map(_sum, zip(*branches, strict=True))
 
 
@@ -143,7 +144,7 @@ def _mid_side(step: MidSide, blocks: Blocks, place: Place) -> Blocks:
     """Split pairs into half sum and half difference, run the chains, and join them: left = mid + side."""
     sets = channel_sets(place.channels, 2)
     pairs = [number for number, rows in enumerate(sets) if rows.stop - rows.start == 2]
-    first, second = itertools.tee(blocks)
+    heard = Shared(blocks)
     half = np.float32(0.5)
 
     def mids(block: FloatArray) -> FloatArray:
@@ -164,8 +165,8 @@ def _mid_side(step: MidSide, blocks: Blocks, place: Place) -> Blocks:
             out[sets[pair].start + 1] -= side[number]
         return out  # (C, BLOCK)
 
-    middle = run_chain(step.mid, map(mids, first), replace(place, channels=len(sets)))
+    middle = run_chain(step.mid, map(mids, heard.tap()), replace(place, channels=len(sets)))
     if not pairs:
         return (joined(mid, None) for mid in middle)
-    beside = run_chain(step.side, map(sides, second), replace(place, channels=len(pairs)))
+    beside = run_chain(step.side, map(sides, heard.tap()), replace(place, channels=len(pairs)))
     return itertools.starmap(joined, zip(middle, beside, strict=True))
