@@ -179,7 +179,9 @@ class Live:
             if self._wishes:
                 self._drop_staged()  # an older preset than the one that waits
             return
-        self._say(f"  {self._job.preset.name} is to be heard in {slot}; to keep it: stem-bridge drops keep")
+        self._say(
+            f"  {self._job.preset.name} is to be heard in {slot}; to keep it: stem-bridge drops keep '{slot.name}'"
+        )
         self._said = ""
         self._drop_staged()
 
