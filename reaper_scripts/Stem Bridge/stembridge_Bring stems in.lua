@@ -18,7 +18,7 @@ local MOST = 20 -- drops in the menu
 r.defer(function() end) -- no undo step when nothing is imported
 
 local here = select(2, r.get_action_context()):match("^(.*[/\\])") or ""
-local parts = { "edit", "compare", "build", "import", "bridge", "drops" }
+local parts = { "edit", "compare", "build", "import", "bridge", "media", "drops" }
 local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)(table.unpack(parts))
 
 -- Returns the folder of a drop that the user finds in the file system, or nil.

@@ -48,9 +48,9 @@ local function build_peaks(takes)
   step()
 end
 
--- Copies the files of takes that are to be made, where a script that can do so is there and the user wants it.
-local function place_media(todo, drop)
-  if lib.media then lib.media(todo, drop) end
+-- Copies the files of takes that are to be made, where that part of the library is loaded and the user wants it.
+local function place_media(todo)
+  if lib.media then lib.media(todo) end
 end
 
 -- Imports a drop. `drop` is the table of its import.lua, `folder` where it lies, ending in a separator.
@@ -64,7 +64,7 @@ return function(drop, folder)
     table.insert(todo.notes, 1, drop.title .. " is in this project already; nothing is missing.")
     return true, table.concat(todo.notes, "\n")
   end
-  local ok, reason = xpcall(place_media, edit.describe, todo, drop)
+  local ok, reason = xpcall(place_media, edit.describe, todo)
   if ok then ok, reason = xpcall(open_sources, edit.describe, todo) end
   local takes
   if ok then takes, reason = edit.in_one_step("import " .. drop.title, lib.build, todo, found, folder) end

@@ -71,6 +71,10 @@ class Reaper:
     def __init__(self, *, version: str = "7.78", drives: Mapping[str, Path] | None = None) -> None:
         self.version = version
         self.project = Project()
+        self.tabs = [self.project]
+        """Every open project."""
+        self.template: list[Track] = []
+        """Tracks of the template for new projects."""
         self.installed_fx = {"ReaComp", "ReaEQ", "ReaVerbate", "ReaDelay"}
         self.answers: list[str | None] = []
         """Files the user will choose in coming dialogs; None cancels."""
@@ -184,7 +188,7 @@ class Reaper:
             return False
         point = self.undo_points.pop()
         self.redo_points.append(point)
-        self.project = copy.deepcopy(point[1])
+        self._put(copy.deepcopy(point[1]))
         return True
 
     def redo(self) -> bool:
@@ -193,8 +197,12 @@ class Reaper:
             return False
         point = self.redo_points.pop()
         self.undo_points.append(point)
-        self.project = copy.deepcopy(point[2])
+        self._put(copy.deepcopy(point[2]))
         return True
+
+    def _put(self, project: Project) -> None:
+        self.tabs = [project if one is self.project else one for one in self.tabs]
+        self.project = project
 
     def check(self) -> None:
         """Fail on wrong calls, and on what a script must leave balanced."""
@@ -209,6 +217,13 @@ class Reaper:
         assert not building, f"peaks were begun and not ended: {building}"
 
     # What the calls need
+
+    def open_tab(self) -> None:
+        """Open a new project and make it the active one; the history of undo is its own."""
+        self.project = Project(tracks=list(self.template))
+        self.tabs.append(self.project)
+        self.undo_points.clear()
+        self.redo_points.clear()
 
     def locate(self, path: str) -> Path:
         """Find the real file behind a path that a script names."""

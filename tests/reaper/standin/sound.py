@@ -87,7 +87,7 @@ def _fader(values: dict[str, float], project_law: float, channels: int) -> Sound
     assert values.get("D_WIDTH", 1.0) == 1.0, "only full width is modelled"
     law = project_law if values["D_PANLAW"] == -1 else values["D_PANLAW"]
     pan = values.get("D_PAN", 0.0)
-    gains = np.full((channels, 1), float(values["D_VOL"]))
+    gains = np.full((channels, 1), -float(values["D_VOL"]) if values.get("B_PHASE") else float(values["D_VOL"]))
     near = law + (1.0 - law) * abs(pan)
     far = law * (1.0 - abs(pan))
     gains[:2, 0] *= (near, far) if pan <= 0 else (far, near)
@@ -111,8 +111,6 @@ def _add_send(target: Sound, send: Send, after_fader: Sound, before_fader: Sound
     sound = after_fader if values.get("I_SENDMODE", 0) == 0 else before_fader
     assert first + count <= sound.shape[0], "a send takes channels that its track does not have"
     sent = sound[first : first + count] * _fader(values, project.pan_law, count)
-    if values.get("B_PHASE"):
-        sent = -sent
     _add(target, sent, int(values.get("I_DSTCHAN", 0)) & 1023)
 
 

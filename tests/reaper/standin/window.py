@@ -21,6 +21,7 @@ __all__ = ["Window", "at"]
 _Thing = TypeVar("_Thing", Track, Item, Take)
 _BUILD_MISSING_PEAKS = 40047
 _RENDER = 42230
+_NEW_TAB = 40859
 _USUAL_REPLY = {0: 1, 1: 1, 3: 2, 4: 7, 5: 2}
 """What a user who is in a hurry presses: OK, else Cancel, else No."""
 
@@ -101,9 +102,13 @@ class Window:
         return self._project.file.replace("\\", "/").rpartition("/")[2]
 
     def EnumProjects(self, index: int) -> tuple[Project | None, str]:
-        if index not in (-1, 0):
-            return None, ""
-        return self._project, self._project.file
+        if index == -1:
+            return self._project, self._project.file
+        tabs = self._reaper.tabs
+        return (tabs[index], tabs[index].file) if 0 <= index < len(tabs) else (None, "")
+
+    def GetProjectPathEx(self, _proj: object) -> str:
+        return self._project.file.rpartition("/")[0] + "/Media"
 
     def Master_GetTempo(self) -> float:
         return self._project.bpm
@@ -142,6 +147,8 @@ class Window:
     def Main_OnCommand(self, command: int, _flag: int) -> None:
         if command == _RENDER:
             render(self._project, sample_rate=self._reaper.sample_rate, locate=self._reaper.locate)
+        elif command == _NEW_TAB:
+            self._reaper.open_tab()
         elif command == _BUILD_MISSING_PEAKS:
             for take in self._project.takes():
                 if take.source:

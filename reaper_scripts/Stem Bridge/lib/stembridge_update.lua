@@ -1,0 +1,86 @@
+-- @noindex
+-- Adds the stems of a newer drop to the items of an older one, as takes. Needs REAPER 6.30 or newer, no extensions.
+
+local lib = ...
+local r, edit = reaper, lib.edit
+local KEPT = { "D_STARTOFFS", "D_PLAYRATE", "D_PITCH", "B_PPITCH", "D_VOL", "D_PAN", "D_PANLAW" }
+
+-- Splits 'drop/stem:vocals' and 'drop/stem:vocals#1' into what and number.
+local function part_of(id)
+  local what, number = id:match("/([^#]*)#?(%d*)$")
+  return what, number ~= "" and tonumber(number) or nil
+end
+
+-- Returns every item that holds takes of stems, with the one that a new take is lined up with.
+local function pieces()
+  local found = {}
+  for i = 0, r.CountMediaItems(edit.PROJECT) - 1 do
+    local item = r.GetMediaItem(edit.PROJECT, i)
+    local piece = { item = item, has = {}, models = {} }
+    for t = 0, r.CountTakes(item) - 1 do
+      local take = r.GetTake(item, t)
+      local id = take and edit.identity("MediaItemTake", take)
+      if id then
+        local what, number = part_of(id)
+        piece.has[id] = true
+        -- Whatever take of a stem comes first tells where this piece begins in its file.
+        if what and number then piece.models[what] = piece.models[what] or take end
+      end
+    end
+    table.insert(found, piece)
+  end
+  return found
+end
+
+-- Returns the takes to add: the first of each stem in `drop` to every piece of that stem that lacks it.
+local function missing(drop, folder)
+  local todo = {}
+  for _, spec in ipairs(drop.tracks) do
+    local what = spec.item and part_of(spec.id)
+    for _, piece in ipairs(what and pieces() or {}) do
+      local id = spec.id .. "#1"
+      if piece.models[what] and not piece.has[id] then
+        local first = spec.item.takes[1]
+        local path = folder .. first.file:gsub("/", package.config:sub(1, 1))
+        table.insert(todo, { item = piece.item, model = piece.models[what], id = id, name = first.name, path = path })
+      end
+    end
+  end
+  return todo
+end
+
+local function add(todo)
+  for _, want in ipairs(todo) do
+    local take = edit.must(r.AddTakeToMediaItem(want.item), "add a take")
+    edit.must(r.SetMediaItemTake_Source(take, want.source), "use " .. want.path)
+    want.source = nil -- the take owns it now
+    edit.set_text("MediaItemTake", take, "P_NAME", want.name)
+    for _, key in ipairs(KEPT) do
+      edit.set("MediaItemTake", take, key, r.GetMediaItemTakeInfo_Value(want.model, key))
+    end
+    edit.set_text("MediaItemTake", take, edit.EXT, want.id)
+    r.SetActiveTake(take)
+  end
+  return true
+end
+
+local function open_sources(todo)
+  for _, want in ipairs(todo) do
+    if not r.file_exists(want.path) then edit.fail("This file of the drop is missing:\n" .. want.path) end
+    want.source = edit.must(r.PCM_Source_CreateFromFile(want.path), "read " .. want.path)
+  end
+end
+
+-- Updates the project's stems from a drop. Returns how many takes were added; or nil and the reason.
+return function(drop, folder)
+  local todo = missing(drop, folder)
+  if #todo == 0 then return 0 end
+  local ok, result = xpcall(lib.media, edit.describe, { takes = todo, notes = {} })
+  if ok then ok, result = xpcall(open_sources, edit.describe, todo) end
+  if ok then ok, result = edit.in_one_step("update to " .. drop.title, add, todo) end
+  for _, want in ipairs(todo) do
+    if want.source then r.PCM_Source_Destroy(want.source) end
+  end
+  if ok then return #todo end
+  return nil, result
+end

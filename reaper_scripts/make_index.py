@@ -1,0 +1,152 @@
+"""Makes index.xml, by which ReaPack offers the scripts of this repository.
+
+    python reaper_scripts/make_index.py OWNER/REPOSITORY COMMIT > index.xml
+
+One package for each script with an `@version`; every file is named by the commit, percent-encoded. The rules are those
+of reapack-index 1.2.6: tags stand above the code, files with `@noindex` are part of others, `[nomain]` keeps a file out
+of the action list. Only what the scripts here use of these rules is known; anything else is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+from xml.sax.saxutils import escape, quoteattr
+
+__all__ = ["Package", "index", "read_package"]
+
+ROOT = Path(__file__).resolve().parent
+AUTHOR = "Stem Bridge"
+_TAG = re.compile(r"-- @(\w+) ?(.*)")
+_VERSION = re.compile(r"\d[\w.]*")
+_KNOWN = {"description", "version", "changelog", "about", "provides", "noindex"}
+_ILLEGAL = re.compile(r'[*\\:<>?/|"\x00-\x1f]')
+
+
+@dataclass(frozen=True)
+class Package:
+    """One script that users see."""
+
+    path: Path
+    description: str
+    version: str
+    about: str
+    changelog: str
+    files: tuple[Path, ...]
+    """Part of it, and no actions of their own."""
+
+
+def read_package(path: Path) -> Package | None:
+    """Read the header of a script; None for a file that is part of others. Raises ValueError for a wrong header."""
+    tags = _tags(path.read_text(encoding="utf-8"))
+    if "noindex" in tags:
+        return None
+    if unknown := sorted(tags.keys() - _KNOWN):
+        raise ValueError(f"{path.name}: unknown tag @{unknown[0]}")
+    version = tags.get("version", "")
+    if not _VERSION.fullmatch(version) or any(int(number) > 65535 for number in re.findall(r"\d+", version)):
+        raise ValueError(f"{path.name}: '{version}' is no version")
+    if _ILLEGAL.search(path.name) or path.name[0] in ". " or path.name[-1] in ". ":
+        raise ValueError(f"{path.name}: not a name for every system")
+    files = tuple(file for line in tags.get("provides", "").splitlines() for file in _provided(path, line))
+    return Package(path, tags["description"], version, tags.get("about", ""), tags.get("changelog", ""), files)
+
+
+def _tags(text: str) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        if found := _TAG.match(line):
+            name = found[1]
+            tags[name] = found[2].strip()
+        elif name and line.startswith("--   "):
+            tags[name] = f"{tags[name]}\n{line[5:]}".strip("\n")
+        else:
+            name = ""
+    return tags
+
+
+def _provided(path: Path, line: str) -> Iterator[Path]:
+    found = re.fullmatch(r"\[nomain\] (\S+)", line.strip())
+    files = sorted(path.parent.glob(found[1])) if found else []
+    if not files:
+        raise ValueError(f"{path.name}: '{line}' provides nothing")
+    yield from files
+
+
+def index(root: Path, repository: str, commit: str, when: str) -> str:
+    """Write the index of all packages below `root`, in order; `when` is the time of the commit, ISO 8601, UTC."""
+    lines = [
+        '<?xml version="1.0" encoding="utf-8"?>',
+        f'<index version="1" name="Stem Bridge" commit={quoteattr(commit)}>',
+    ]
+    for category in sorted(path for path in root.iterdir() if path.is_dir() and any(path.glob("*.lua"))):
+        lines.append(f"  <category name={quoteattr(category.name)}>")
+        for path in sorted(category.glob("*.lua")):
+            package = read_package(path)
+            if package is not None:
+                lines += _entry(root, package, f"https://github.com/{repository}/raw/{commit}/{root.name}/", when)
+        lines.append("  </category>")
+    return "\n".join([*lines, "</index>", ""])
+
+
+def _entry(root: Path, package: Package, base: str, when: str) -> Iterator[str]:
+    def url(path: Path) -> str:
+        return escape(base + quote(path.relative_to(root).as_posix()))
+
+    folder = package.path.parent
+    yield f'    <reapack name={quoteattr(package.path.name)} type="script" desc={quoteattr(package.description)}>'
+    yield f"      <metadata><description><![CDATA[{_rtf(package.about)}]]></description></metadata>"
+    yield f"      <version name={quoteattr(package.version)} author={quoteattr(AUTHOR)} time={quoteattr(when)}>"
+    if package.changelog:
+        yield f"        <changelog><![CDATA[{package.changelog.replace(']]>', ']] >')}]]></changelog>"
+    yield f'        <source main="main">{url(package.path)}</source>'
+    for file in package.files:
+        yield f"        <source file={quoteattr(file.relative_to(folder).as_posix())}>{url(file)}</source>"
+    yield "      </version>"
+    yield "    </reapack>"
+
+
+def _rtf(text: str) -> str:
+    """Write plain text as RTF; lines of one paragraph are joined, headings bold."""
+    parts = []
+    for paragraph in re.sub(r"\n(?!\n|#)", " ", re.sub(r"(#[^\n]*)\n", r"\1\n\n", text)).split("\n"):
+        plain = "".join(
+            char if ord(char) < 128 else f"\\u{ord(char)}?" for char in re.sub(r"([\\{}])", r"\\\1", paragraph)
+        )
+        heading = plain.lstrip("# ")
+        parts.append(f"{{\\b {heading}\\par}}" if plain.startswith("#") else f"{plain.strip()}\\par")
+    return "{\\rtf1\\ansi " + "".join(parts) + "}"
+
+
+def main() -> None:
+    """Print the index for one commit of a repository."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("repository", metavar="OWNER/REPOSITORY")
+    parser.add_argument("commit")
+    given = parser.parse_args()
+    command = [
+        "git",
+        "-C",
+        str(ROOT),
+        "show",
+        "-s",
+        "--date=format-local:%Y-%m-%dT%H:%M:%SZ",
+        "--format=%cd",
+        given.commit,
+    ]
+    when = subprocess.run(command, check=True, capture_output=True, text=True, env={"TZ": "UTC"}).stdout.strip()
+    sys.stdout.write(index(ROOT, given.repository, given.commit, when))
+
+
+if __name__ == "__main__":
+    main()

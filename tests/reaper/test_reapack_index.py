@@ -1,0 +1,73 @@
+"""index.xml is what ReaPack reads: every script once, every file by its commit, nothing that is not there."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import unquote
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bridge.resources import shipped
+
+SCRIPTS = shipped("reaper_scripts")
+BASE = "https://github.com/someone/stem-bridge/raw/0123abc/reaper_scripts/"
+
+
+def maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_index", SCRIPTS / "make_index.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["make_index"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_script_is_a_package_and_every_url_a_file_of_the_repository() -> None:
+    text = maker().index(SCRIPTS, "someone/stem-bridge", "0123abc", "2026-01-01T00:00:00Z")
+    root = ET.fromstring(text)
+    assert (root.tag, root.get("version"), root.get("commit")) == ("index", "1", "0123abc")
+    packages = root.findall("category/reapack")
+    scripts = {path.name for path in (SCRIPTS / "Stem Bridge").glob("*.lua")}
+    assert [one.get("name") for one in packages] == sorted(scripts)
+    library = {f"lib/{path.name}" for path in (SCRIPTS / "Stem Bridge" / "lib").glob("*.lua")}
+    for package in packages:
+        assert package.get("desc")
+        sources = package.findall("version/source")
+        assert [one.get("main") for one in sources].count("main") == 1
+        assert {one.get("file") for one in sources[1:]} == library
+        for source in sources:
+            assert source.text is not None
+            assert source.text.startswith(BASE)
+            assert " " not in source.text
+            assert (SCRIPTS / unquote(source.text.removeprefix(BASE))).is_file()
+        description = package.findtext("metadata/description") or ""
+        assert description.startswith("{\\rtf1")
+        assert description.count("{") == description.count("}")
+
+
+def test_the_same_commit_gives_the_same_index() -> None:
+    make = maker().index
+    assert make(SCRIPTS, "a/b", "1", "t") == make(SCRIPTS, "a/b", "1", "t")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("-- @description x", "is no version"),
+        ("-- @description x\n-- @version one", "is no version"),
+        ("-- @description x\n-- @version 1.99999", "is no version"),
+        ("-- @description x\n-- @version 1\n-- @colour red", "unknown tag"),
+        ("-- @description x\n-- @version 1\n-- @provides\n--   [nomain] lib/missing.lua", "provides nothing"),
+        ("local x = 1\n-- @version 1", "is no version"),
+    ],
+)
+def test_a_header_that_reapack_would_refuse_is_refused(tmp_path: Path, header: str, message: str) -> None:
+    script = tmp_path / "stembridge_X.lua"
+    script.write_text(header + "\n")
+    with pytest.raises(ValueError, match=message):
+        maker().read_package(script)
