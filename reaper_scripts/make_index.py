@@ -144,7 +144,9 @@ def main() -> None:
         "--format=%cd",
         given.commit,
     ]
-    when = subprocess.run(command, check=True, capture_output=True, text=True, env={"TZ": "UTC"}).stdout.strip()
+    when = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=os.environ | {"TZ": "UTC"}
+    ).stdout.strip()
     sys.stdout.write(index(ROOT, given.repository, given.commit, when))
 
 
