@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.domain.drop import DropPlan, PlannedFile
-from bridge.domain.preset import Preset
+from bridge.domain.preset import Bus, Preset
 from bridge.domain.render import AudioFormat, Marker, Origin, Source
 from bridge.domain.session import BusPlan, FxPlan, ItemPlan, SendPlan, SessionPlan, TakePlan, TrackPlan
-from bridge.domain.stems import display_name
+from bridge.domain.stems import bus_of, display_name
 from bridge.domain.tempo import TempoMap
 from bridge.session.routing import walk
 
@@ -44,14 +44,16 @@ def plan_session(
     """Lay a drop out as tracks; pure.
 
     One track per delivered stem in mixing order, named for people and coloured like its bus, with the wet take first
-    and the dry one behind it; faders and buses as the preset says; last, the original, muted and past all buses. Only
-    buses that sound reaches are made. `frames` maps the path of every planned file to its length in
+    and the dry one behind it; faders and buses as the preset says; then printed submixes, muted beside the stems
+    they hold, while a printed return takes the place of its bus and sends; last, the original, muted and past all
+    buses. Only buses that sound reaches are made. `frames` maps the path of every planned file to its length in
     frames. `common_gain_db` is the gain that every stem file (never the mix) was written with; items undo it. Law, see
     `walk`: every stem reaches the master over exactly one dry path. Raises DeliveryError for a preset that breaks it.
     """
     stems = sorted((file for file in plan.files if file.kind == "stem"), key=lambda file: _mixing_place(file.stem))
     used = _used_buses(preset, (file.stem for file in stems))
     tracks = [_stem_track(file, format.channels, preset, plan, frames, common_gain_db) for file in stems]
+    tracks += [_submix_track(file, format.channels, preset, frames, common_gain_db) for file in _submixes(plan)]
     mix = plan.file("mix", "mix")
     if mix is not None:
         tracks.append(_original_track(mix, title, format.channels, frames))
@@ -79,7 +81,7 @@ def plan_session(
         sends=tuple(
             SendPlan(send.source, send.target, send.level_db, send.pan, send.is_pre_fader)
             for send in preset.sends
-            if send.source in used
+            if {send.source, send.target} <= used
         ),
         markers=tuple(markers),
         tempo=tempo,
@@ -119,6 +121,35 @@ def _stem_track(
     )
 
 
+def _submixes(plan: DropPlan) -> list[PlannedFile]:
+    return [file for file in plan.files if file.kind == "bus"]
+
+
+def _submix_track(
+    file: PlannedFile, channels: int, preset: Preset, frames: Mapping[str, int], common_gain_db: float
+) -> TrackPlan:
+    bus = preset.buses[bus_of(file.stem) or ""]
+    name = f"{bus.name} (printed)"
+    returned = _is_printed_return(preset, bus)
+    return TrackPlan(
+        key=f"print:{bus.name}",
+        name=name,
+        color=bus.color or _OTHER_COLOR,
+        channels=channels,
+        gain_db=bus.gain_db if returned else 0.0,
+        pan=bus.pan if returned else 0.0,
+        mute=not returned,
+        bus=bus.parent if returned else None,
+        item=ItemPlan((TakePlan(str(file.path), name),), frames[str(file.path)], -common_gain_db),
+    )
+
+
+def _is_printed_return(preset: Preset, bus: Bus) -> bool:
+    """Say whether a bus hears sends only, through a chain that is in its file: live, it would double the dry sound."""
+    fed = {stem.bus for stem in preset.stems.values()} | {other.parent for other in preset.buses.values()}
+    return bus.print_ and bool(bus.chain) and not bus.reaper_fx and bus.name not in fed
+
+
 def _original_track(mix: PlannedFile, title: str, channels: int, frames: Mapping[str, int]) -> TrackPlan:
     name = f"{title} (original)"
     return TrackPlan(
@@ -145,7 +176,8 @@ def _used_buses(preset: Preset, stems: Iterable[str]) -> set[str]:
     reached = {bus for stem in stems if (bus := preset.for_stem(stem).bus) is not None}
     while reached:
         used |= reached
-        reached = {send.target for send in preset.sends if send.source in used}
+        sends = (send.target for send in preset.sends if send.source in used)
+        reached = {name for name in sends if not _is_printed_return(preset, preset.buses[name])}
         reached |= {parent for name in used if (parent := preset.buses[name].parent) is not None}
         reached -= used
     return used

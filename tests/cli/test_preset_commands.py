@@ -1,0 +1,126 @@
+"""`presets` and presets on real drops: submixes in files, note values with --bpm, auditions, checks and new ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bridge.audio.read import open_sound
+from bridge.audio.write import SoundWriter
+from bridge.config import DATA_VARIABLE
+from bridge.delivery.manifest import read
+from bridge.domain.drop import MANIFEST
+from bridge.presets import shelf
+from tests.songs import mix_of, multitrack
+
+Run = Callable[..., Any]
+PRESET = """\
+version: 1
+stems:
+  vocals:
+    chain: [{Delay: {delay_seconds: 1/8, mix: 0.3}}]
+    bus: VOX
+  "*": {bus: MUSIC}
+buses:
+  VOX: {print: true, parent: SUM}
+  MUSIC: {print: true, parent: SUM}
+  SUM: {print: true}
+"""
+
+
+def sound_of(path: Path, work: Path) -> np.ndarray:
+    with open_sound(path, work) as sound:
+        return sound.read(0, sound.format.frames)
+
+
+@pytest.fixture
+def drop(run: Run, tmp_path: Path) -> Path:
+    song = tmp_path / "song.wav"
+    with SoundWriter(song, sample_rate=44100, channels=2, container="WAV", subtype="FLOAT") as file:
+        file.write(mix_of(multitrack(2.0)))
+    preset = tmp_path / "mine.yaml"
+    preset.write_text(PRESET, encoding="utf-8")
+    made = run(
+        "process", song, "-m", "htdemucs_mini", "--threads", "1", "-p", preset, "--bpm", "120", "-o", tmp_path / "out"
+    )
+    assert made.code == 0, made.err
+    return Path(made.out.strip())
+
+
+def test_submixes_are_files_of_the_drop_and_sum_to_its_stems(run: Run, drop: Path, tmp_path: Path) -> None:
+    manifest = read(drop / MANIFEST)
+    files = {(file.kind, file.stem): drop / file.path for file in manifest.files}
+    buses = {stem: sound_of(path, tmp_path) for (kind, stem), path in files.items() if kind == "bus"}
+    assert set(buses) == {"bus:VOX", "bus:MUSIC", "bus:SUM"}
+    assert {path.parent.name for (kind, _), path in files.items() if kind == "bus"} == {"buses"}
+    stems = [sound_of(path, tmp_path) for (kind, _), path in files.items() if kind == "stem"]
+    total = np.zeros_like(buses["bus:SUM"])
+    for stem in stems:
+        total[:, : stem.shape[1]] += stem
+    np.testing.assert_allclose(buses["bus:SUM"], total, atol=1e-6)
+    assert manifest.preset.printed == ("vocals",)
+    assert all(file.levels.peak > 0 for file in manifest.files if file.kind == "bus")
+    again = run("apply", "clean", drop, "-o", tmp_path / "out")
+    assert again.code == 0, again.err
+    fixed = run("apply", tmp_path / "mine.yaml", drop, "--bpm", "120", "--subtype", "PCM_24", "-o", tmp_path / "out")
+    assert {file.kind for file in read(Path(fixed.out.strip()) / MANIFEST).files} == {"stem", "dry", "bus", "mix"}
+
+
+def test_an_audition_is_the_stretch_of_the_stem_that_a_whole_job_would_print(
+    run: Run, drop: Path, tmp_path: Path
+) -> None:
+    before = sorted(path.name for path in drop.rglob("*"))
+    arguments = ("presets", "audition", tmp_path / "mine.yaml", drop, "--seconds", "1", "--start", "0")
+    ended = run(*arguments)
+    assert ended.code == 0, ended.err
+    path = Path(ended.out.strip())
+    assert path.parent == drop.parent
+    heard = sound_of(path, tmp_path)
+    assert heard.shape == (2, 44100)
+    printed = next(file for file in read(drop / MANIFEST).files if (file.kind, file.stem) == ("stem", "vocals"))
+    np.testing.assert_allclose(heard, sound_of(drop / printed.path, tmp_path)[:, :44100], atol=1e-6)
+    assert Path(run(*arguments).out.strip()) != path, "the one before is not written over"
+    assert sorted(path.name for path in drop.rglob("*")) == before
+    for wrong in (["--stem", "tuba"], ["--stem", "bass"], ["--start", "99"]):
+        assert run("presets", "audition", tmp_path / "mine.yaml", drop, *wrong).code == 2
+
+
+@pytest.mark.parametrize("bpm", ["0", "-3", "961", "nan", "fast"])
+def test_a_tempo_that_is_none_is_refused(run: Run, tmp_path: Path, bpm: str) -> None:
+    assert run("process", tmp_path / "x.wav", "--bpm", bpm).code == 2
+
+
+def test_check_runs_every_chain_and_says_what_breaks(run: Run, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("version: 1\nstems:\n  vocals: {chain: [{Ducker: {under: vocals}}]}\n", encoding="utf-8")
+    ended = run("presets", "check", broken, "vocal-echo", "electronic")
+    assert ended.code == 2
+    assert "circle" in ended.err
+    assert [line.split(":")[0] for line in ended.out.splitlines()] == ["vocal-echo", "electronic"]
+
+
+def test_a_new_preset_brings_the_schema_its_first_line_names(run: Run, tmp_path: Path) -> None:
+    made = Path(run("presets", "new", tmp_path / "mine").out.strip())
+    first = made.read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=stem-bridge-preset.json"
+    schema = json.loads((tmp_path / "stem-bridge-preset.json").read_text(encoding="utf-8"))
+    assert schema["title"] == "Stem Bridge preset"
+    assert run("presets", "check", made).code == 0
+
+
+def test_a_bare_name_is_written_where_it_is_found_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "default_file", lambda: tmp_path / "config" / "bridge.yaml")
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    assert run("presets", "new", "mine").code == 0
+    assert run("presets", "check", "mine").code == 0
+    listed = run("presets", "list", "--tag", "vocals").out
+    assert "mine" in listed
+    assert "karaoke" in listed
+    assert "clean" not in listed
