@@ -19,7 +19,7 @@ from bridge.intake.sidecar import Sidecar, read_sidecar
 from bridge.models.registry import find as find_model
 from bridge.models.weights import locate
 from bridge.neighbour import spare
-from bridge.presets.shelf import entries, project_folders
+from bridge.presets.shelf import files, project_folders
 from bridge.presets.shelf import find as find_preset
 from bridge.separation.choice import choose_stems
 
@@ -70,8 +70,11 @@ def inbox_of(work: Work, settings: Settings) -> Inbox:
 
 
 def preset_names(settings: Settings) -> tuple[str, ...]:
-    """Return the names of all presets: a folder of such a name below an inbox chooses that preset."""
-    return tuple(entry.path.stem for entry in entries(settings.presets.folders))
+    """Return the names of all presets, read from the names of their files alone.
+
+    A folder of such a name below an inbox chooses that preset.
+    """
+    return tuple(file.stem for file in files(settings.presets.folders))
 
 
 def _preset_name(work: Work, inbox: Inbox, sidecar: Sidecar | None, settings: Settings) -> str:

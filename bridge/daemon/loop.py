@@ -150,8 +150,8 @@ class Daemon:
         if self._agenda.take("rescan"):
             self._agenda.within("rescan", self._settings.intake.rescan_seconds * random.uniform(0.75, 1.25))
             self._agenda.within("look", 0.0)
+            self._agenda.within("choices", 0.0)
             self._reconciler.refresh_presets()
-            write_choices(self._state_folder, self._settings)
         if self._agenda.take("look"):
             self._reconciler.look(self._touched)
             self._touched.clear()
@@ -202,6 +202,9 @@ class Daemon:
         )
         self._board.update(state, self._desk.current, self._why_paused(), problems, changed=self._changed)
         self._changed = False
+        if self._agenda.take("choices"):
+            # Last: no render waits for it.
+            write_choices(self._state_folder, self._settings)
 
     # What the steps are made of
 

@@ -16,7 +16,7 @@ from bridge.presets.schema import schema
 from bridge.resources import shipped
 from bridge.words import did_you_mean, sentence
 
-__all__ = ["SCHEMA_FILE", "Entry", "entries", "find", "project_folders", "schema", "template", "user_folder"]
+__all__ = ["SCHEMA_FILE", "Entry", "entries", "files", "find", "project_folders", "schema", "template", "user_folder"]
 
 PROJECT_FOLDER = "stem-bridge-presets"
 """Name of a folder with the presets of one project."""
@@ -58,19 +58,25 @@ def find(name_or_path: str, folders: Sequence[Path] = ()) -> Preset:
     return load(found, partial(_base, folders))
 
 
+def files(folders: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """Return the file of every preset there is, without opening one; of presets of one name, the one that `find` takes.
+
+    Raises PresetError when a folder cannot be read.
+    """
+    return tuple(file for file, _ in _seen(folders))
+
+
 def entries(folders: Sequence[Path] = ()) -> list[Entry]:
     """List every preset by name; where a user's preset hides a shipped one, the user's is listed."""
-    listed: dict[str, Entry] = {}
-    for file, is_shipped in _files(folders):
-        if file.stem.casefold() in listed:
-            continue
+    listed: list[Entry] = []
+    for file, is_shipped in _seen(folders):
         try:
             preset = load(file, partial(_base, folders))
             entry = Entry(file.stem, file, preset.description, is_shipped, tags=preset.tags)
         except PresetError as exc:
             entry = Entry(file.stem, file, "", is_shipped, error=exc.message)
-        listed[file.stem.casefold()] = entry
-    return sorted(listed.values(), key=lambda entry: entry.name.casefold())
+        listed.append(entry)
+    return sorted(listed, key=lambda entry: entry.name.casefold())
 
 
 def project_folders(render: Path) -> tuple[Path, ...]:
@@ -98,6 +104,14 @@ def _base(folders: Sequence[Path], wanted: str, path: Path | None) -> Path | Non
 def template(name: str) -> str:
     """Write a commented preset to begin with; it loads as it is."""
     return _TEMPLATE.format(name=json.dumps(name, ensure_ascii=False))
+
+
+def _seen(folders: Sequence[Path]) -> list[tuple[Path, bool]]:
+    """Leave out the files that one of an earlier folder hides."""
+    seen: dict[str, tuple[Path, bool]] = {}
+    for file, is_shipped in _files(folders):
+        seen.setdefault(file.stem.casefold(), (file, is_shipped))
+    return list(seen.values())
 
 
 def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
