@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.domain.preset import Bus, Preset, Send, StemPreset
 from bridge.domain.render import Marker, Origin
-from bridge.units import db_to_gain
+from bridge.session.routing import balance, walk
 from tests.reaper.standin.machine import Reaper
 from tests.reaper.standin.sound import master
 from tests.reaper.standin.state import Item, Project, Track
@@ -26,7 +26,18 @@ names = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
 
 @st.composite
 def presets(draw: st.DrawFn) -> Preset:
-    buses = {name: Bus(name, draw(st.sampled_from(["", "#d1495b"])), draw(decibels)) for name in BUSES}
+    pans = st.floats(-1.0, 1.0)
+    parents = {"A": ["B", "C", None], "B": ["C", None], "C": [None]}
+    buses = {
+        name: Bus(
+            name,
+            draw(st.sampled_from(["", "#d1495b"])),
+            draw(decibels),
+            pan=draw(pans),
+            parent=draw(st.sampled_from(parents[name])),
+        )
+        for name in BUSES
+    }
     stem = st.builds(
         StemPreset,
         gain_db=decibels,
@@ -35,8 +46,9 @@ def presets(draw: st.DrawFn) -> Preset:
         bus=st.none() | st.sampled_from(BUSES),
     )
     pairs = draw(st.lists(st.sampled_from([("A", "B"), ("A", "C"), ("B", "C")]), unique=True))
-    sends = tuple(Send(source, target, draw(decibels)) for source, target in pairs)
-    return Preset("any", "", draw(st.dictionaries(st.sampled_from([*STEMS, "*"]), stem)), buses, sends)
+    sends = tuple(Send(source, target, draw(decibels), draw(pans), draw(st.booleans())) for source, target in pairs)
+    layout = draw(st.sampled_from(["sends", "folders"]))
+    return Preset("any", "", draw(st.dictionaries(st.sampled_from([*STEMS, "*"]), stem)), buses, sends, layout=layout)
 
 
 @st.composite
@@ -93,13 +105,9 @@ def test_any_plan_in_any_project(data: st.DataObject) -> None:
 
 
 def assert_levels(reaper: Reaper, drop: SmallDrop, guids: set[str]) -> None:
-    """Compare what reaches the master with a sum over the plan: each stem on one path, sends on top."""
-    plan, preset_sends = drop.plan, drop.plan.sends
-    gain = {bus.name: db_to_gain(bus.gain_db) for bus in plan.buses}
-    reach = dict.fromkeys(gain, 0.0)
-    for bus in reversed([name for name in BUSES if name in gain]):  # sends go from A to C only
-        onward = sum(db_to_gain(send.level_db) * reach[send.target] for send in preset_sends if send.source == bus)
-        reach[bus] = gain[bus] * (1.0 + onward)
+    """Compare what reaches the master with the gains along the plan's routes, summed on the plan itself."""
+    plan = drop.plan
+    reach = walk(plan)
     channels = max(2, plan.tracks[0].channels + plan.tracks[0].channels % 2)
     expected = np.zeros((channels, FRAMES))
     for track in plan.tracks:
@@ -107,12 +115,14 @@ def assert_levels(reaper: Reaper, drop: SmallDrop, guids: set[str]) -> None:
             continue
         sound = drop.stems[track.key.removeprefix("stem:")]
         sound = np.repeat(sound, 2, axis=0) if sound.shape[0] == 1 else sound
-        sound = sound * (2.0 if len(track.item.takes) == 2 else 1.0) * db_to_gain(track.gain_db)
-        sound[:2] *= np.array([[min(1.0, 1.0 - track.pan)], [min(1.0, 1.0 + track.pan)]])
-        expected[: sound.shape[0]] += sound * (reach[track.bus] if track.bus else 1.0)
+        sound = sound * (2.0 if len(track.item.takes) == 2 else 1.0)
+        # The item's gain undoes that of its file; both are in the plan, and not in what the stem was made of.
+        heard = reach[track.key].heard * balance(-track.item.gain_db, 0.0)
+        gains = np.array([heard.left, heard.right, *[heard.rest] * (sound.shape[0] - 2)])
+        expected[: sound.shape[0]] += sound * gains[:, None]
     start = round(plan.origin.seconds * RATE)
     alone = Project(tracks=[one for one in reaper.project.tracks if one.guid not in guids])
     alone.pan_law, alone.master_channels = reaper.project.pan_law, channels
-    heard = master(alone, sample_rate=RATE, frames=start + FRAMES)[:, start:]
-    picture = f"{arrangement(alone)}\n{routing(alone)}"
-    assert np.abs(heard - expected).max() < 1e-9, picture
+    played = master(alone, sample_rate=RATE, frames=start + FRAMES)[:, start:]
+    story = f"{arrangement(alone)}\n{routing(alone)}"
+    assert np.abs(played - expected).max() < 1e-8, story
