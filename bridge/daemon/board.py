@@ -1,10 +1,10 @@
-"""Keeps the status and writes it when something changed, at most twice a second while only percents change."""
+"""Keeps the status and writes it when something changed, but never so often that the disk is kept busy with it."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,9 @@ from bridge.journal.journal import Journal
 __all__ = ["Board"]
 
 _MOST_ENDED = 10
+_SOONEST_SECONDS = 0.1
 _EVERY_SECONDS = 0.5
+"""While only percents change."""
 _HEARTBEAT_SECONDS = 15.0
 """A status that is older by far was written by a daemon that is gone: ReaScripts offer to start another."""
 
@@ -88,14 +90,19 @@ class Board:
         problems: tuple[str, ...],
         *,
         changed: bool,
-    ) -> None:
-        """Write the status files if anything is new, or to show that we live; `changed` says that works moved."""
+    ) -> bool:
+        """Write the status files if anything is new, or to show that we live; `changed` says that works moved.
+
+        Returns False when that must wait for a moment, since they were written only just now.
+        """
         now = self._monotonic()
-        if not changed and now - self._written_at < _EVERY_SECONDS:
-            return
-        counts = self._written.counts if self._written is not None else {}
+        if state != "stopped" and now - self._written_at < (_SOONEST_SECONDS if changed else _EVERY_SECONDS):
+            return not changed
+        counts = dict(self._written.counts) if self._written is not None else {}
         if changed or self._written is None:
-            counts = dict(Counter(one.state for one in self._journal.works(ACTIVE)))
+            counts = {}
+            for (_, one), number in self._journal.counts(ACTIVE).items():
+                counts[one] = counts.get(one, 0) + number
         status = Status(
             state=state,
             pid=os.getpid(),
@@ -110,6 +117,7 @@ class Board:
         if status != self._written or now - self._written_at >= _HEARTBEAT_SECONDS:
             self._written, self._written_at = status, now
             write_status(self._folder, status, self._clock())
+        return True
 
     def _current(self, work: Work) -> Current:
         event = self._stage

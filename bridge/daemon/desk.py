@@ -85,7 +85,7 @@ class Desk:
         inboxes = self.settings.inboxes
         known = {one.path.absolute() for one in inboxes}
         closed = {one.path.absolute() for one in inboxes if not self._outboxes.is_open(one.outbox.absolute())}
-        return closed | {work.inbox for work in journal.works({"ready", "retry"}) if work.inbox not in known}
+        return closed | {inbox for inbox, _ in journal.counts({"ready", "retry"}) if inbox not in known}
 
     # From ready to the worker
 

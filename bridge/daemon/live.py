@@ -125,17 +125,17 @@ class Live:
             self._known[name] = preset.sha256
 
     def _projects(self) -> list[Path]:
-        works = self._journal.works({"done"})[-_MOST_DROPS:]
+        works = self._journal.works({"done"}, newest=_MOST_DROPS)
         return list(dict.fromkeys(folder for work in works for folder in project_folders(work.path)))
 
     def _newest(self) -> dict[str, tuple[Path, Manifest]]:
         """Find the newest drop of each preset that is still there."""
         found: dict[str, tuple[Path, Manifest]] = {}
-        drops = [work.drop for work in self._journal.works({"done"}) if work.drop is not None]
-        for drop in reversed(drops[-_MOST_DROPS:]):
-            with suppress(BridgeError):  # removed, or changed by somebody
-                manifest = read(drop / MANIFEST)
-                found.setdefault(manifest.preset.name, (drop, manifest))
+        for work in reversed(self._journal.works({"done"}, newest=_MOST_DROPS)):
+            if work.drop is not None:
+                with suppress(BridgeError):  # removed, or changed by somebody
+                    manifest = read(work.drop / MANIFEST)
+                    found.setdefault(manifest.preset.name, (work.drop, manifest))
         return found
 
     # From a wish to its slot

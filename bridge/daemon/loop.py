@@ -43,6 +43,7 @@ __all__ = ["Daemon"]
 _LISTEN_SECONDS = 0.2
 _TEND_SECONDS = 1.0
 _BETWEEN_LOOKS_SECONDS = 0.2
+_SOON_SECONDS = 0.1
 _TRIP_SECONDS = 5.0
 _TO_DO: frozenset[State] = frozenset({"waiting", "ready", "running"})
 _UNDONE: frozenset[State] = _TO_DO | {"stalled", "retry", "publishing"}
@@ -176,7 +177,7 @@ class Daemon:
             # Its disk went away since the last look.
             self._agenda.within("look", _BETWEEN_LOOKS_SECONDS)
         elif work is not None:
-            self._desk.take(work, of=len(self._journal.works({"ready", "retry"})))
+            self._desk.take(work, of=sum(self._journal.counts({"ready", "retry"}).values()))
             self._changed = True
             self._agenda.forget("idle")
             self._agenda.within("next", 0.0)
@@ -200,8 +201,11 @@ class Daemon:
         problems = tuple(
             dict.fromkeys((*self._watcher.health(), *self._outboxes.reasons(), *self._reconciler.problems))
         )
-        self._board.update(state, self._desk.current, self._why_paused(), problems, changed=self._changed)
-        self._changed = False
+        self._agenda.forget("tell")
+        if self._board.update(state, self._desk.current, self._why_paused(), problems, changed=self._changed):
+            self._changed = False
+        else:
+            self._agenda.within("tell", _SOON_SECONDS)
         if self._agenda.take("choices"):
             # Last: no render waits for it.
             write_choices(self._state_folder, self._settings)
@@ -316,7 +320,7 @@ class Daemon:
 
     def _has(self, states: frozenset[State]) -> bool:
         inboxes = {inbox.path.absolute() for inbox in self._settings.inboxes}
-        return any(work.inbox in inboxes for work in self._journal.works(states))
+        return any(inbox in inboxes for inbox, _ in self._journal.counts(states))
 
     def _trip(self, error: RetryError) -> None:
         """The journal could not be written: let go of everything, wait, and begin as after a crash."""

@@ -197,9 +197,9 @@ class Reconciler:
         if not listing.complete:
             return []
         there = {found.path for found in listing.files}
-        for path in [path for path in self._known if path.is_relative_to(place) and path not in there]:
+        for path in [path for path in self._known if path not in there and path.is_relative_to(place)]:
             del self._known[path]
-        return [work for work in self._journal.works(_NOT_BEGUN) if work.inbox == place and work.path not in there]
+        return self._journal.missing(place, _NOT_BEGUN, there)
 
     def _miss(self, gone: Collection[Work]) -> None:
         """Close what vanished before it was worked on."""

@@ -9,12 +9,15 @@ import stat
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 __all__ = ["fsync_file", "fsync_folder", "fsync_tree", "remove_tree"]
 
 _CANNOT_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS}
 """What file systems without fsync for folders answer (network shares, FUSE)."""
+_AT_ONCE = 8
+"""Files that are waited for together: a disk confirms many in little more than the time of one."""
 _REMOVE_ATTEMPTS = 6
 _REMOVE_PAUSE_SECONDS = 0.05
 
@@ -40,13 +43,14 @@ def fsync_folder(path: Path) -> None:
 
 
 def fsync_tree(folder: Path) -> None:
-    """Wait until every file and folder below `folder`, and itself, is on the disk. Raises OSError."""
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            fsync_tree(entry)
-        else:
-            fsync_file(entry)
-    fsync_folder(folder)
+    """Wait until every file and folder below `folder`, and itself, is on the disk: files first. Raises OSError."""
+    folders, files = [folder], list[Path]()
+    for place in folders:
+        for entry in place.iterdir():
+            (folders if entry.is_dir() else files).append(entry)
+    with ThreadPoolExecutor(_AT_ONCE, "flush") as pool:
+        for wait, entries in ((fsync_file, files), (fsync_folder, folders)):
+            list(pool.map(wait, entries))
 
 
 def _fsync(descriptor: int) -> None:

@@ -119,13 +119,23 @@ class Journal:
                 self._update(work, deaths=0)
             return self._set(work, "waiting")
 
-    def works(self, states: Collection[State] | None = None) -> list[Work]:
-        """Return all works, or those in these states, in order of arrival."""
-        if states is None:
-            rows = self._rows("SELECT * FROM works ORDER BY number")
-        else:
-            rows = self._rows(f"SELECT * FROM works WHERE state IN ({_marks(states)}) ORDER BY number", *states)
-        return [from_row(row) for row in rows]
+    def works(self, states: Collection[State] | None = None, *, newest: int = -1) -> list[Work]:
+        """Return all works, or those in these states, or only the `newest` of them, in order of arrival."""
+        chosen = "" if states is None else f"WHERE state IN ({_marks(states)})"
+        rows = self._rows(f"SELECT * FROM works {chosen} ORDER BY number DESC LIMIT ?", *(states or ()), newest)
+        return [from_row(row) for row in reversed(rows)]
+
+    def counts(self, states: Collection[State]) -> dict[tuple[Path, State], int]:
+        """Return how many works of each inbox are in each of these states; what there is none of is left out."""
+        query = f"SELECT inbox, state, count(*) FROM works WHERE state IN ({_marks(states)}) GROUP BY inbox, state"
+        return {(Path(os.fsdecode(row[0])), row[1]): row[2] for row in self._rows(query, *states)}
+
+    def missing(self, inbox: Path, states: Collection[State], there: Collection[Path]) -> list[Work]:
+        """Return the works of an inbox that are in these states and whose file is not one of those that are `there`."""
+        names = set(map(os.fsencode, there))
+        query = f"SELECT id, path FROM works WHERE state IN ({_marks(states)}) AND inbox = ? ORDER BY number"
+        rows = self._rows(query, *states, os.fsencode(inbox))
+        return [self.get(row["id"]) for row in rows if row["path"] not in names]
 
     def get(self, id_or_prefix: str) -> Work:
         """Return the one work whose id begins so; raises ConfigError when there is none, or more than one."""

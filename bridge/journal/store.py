@@ -1,7 +1,7 @@
 """The database under the journal: opened, checked, migrated; set aside when damaged; its refusals in words.
 
-A rollback journal with synchronous=EXTRA, not WAL: a few commits per minute cost nothing, and SQLite before 3.51.3 can
-lose data in WAL mode.
+A rollback journal, not WAL: SQLite before 3.51.3 can lose data in WAL mode. It is overwritten (PERSIST) and not made
+and deleted at every commit, which would make the disk write its own tables too, and wait for them several times.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ _WAIT_SECONDS = 10.0
 """For whoever holds the file just now: a command that lists jobs, a daemon that writes one."""
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _MOST_RESCUED = 1_000_000
+_MOST_JOURNAL_BYTES = 1 << 20
 
 
 def open_database(path: Path, is_sane: Callable[[sqlite3.Row], bool]) -> tuple[sqlite3.Connection, bool, Path | None]:
@@ -168,7 +169,8 @@ class _Damage(sqlite3.DatabaseError):
 def _open(path: Path, is_sane: Callable[[sqlite3.Row], bool]) -> tuple[sqlite3.Connection, bool]:
     connection = _reading(sqlite3.connect(path, isolation_level=None, timeout=_WAIT_SECONDS))
     try:
-        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA journal_mode = PERSIST")
+        connection.execute(f"PRAGMA journal_size_limit = {_MOST_JOURNAL_BYTES}")
         connection.execute("PRAGMA synchronous = EXTRA")
         # Not quick_check, which does not see that an index and its table disagree.
         answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
