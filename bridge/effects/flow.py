@@ -14,8 +14,9 @@ from bridge.domain.render import Levels
 from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoMap
 from bridge.effects.nodes import Node
-from bridge.effects.place import BLOCK, Blocks, Place, Shared
+from bridge.effects.place import BLOCK, Place
 from bridge.effects.rack import Rack
+from bridge.effects.shared import Blocks, Shared
 from bridge.effects.steps import run_chain
 from bridge.units import db_to_gain, gain_to_db, seconds_to_frames
 

@@ -10,7 +10,8 @@ from bridge.audio.sections import Butterworth
 from bridge.domain.preset import Effect
 from bridge.domain.stems import FloatArray
 from bridge.effects.builtin import held_below_nyquist, plugin
-from bridge.effects.place import Blocks, Place, Process
+from bridge.effects.place import Place, Process
+from bridge.effects.shared import Blocks
 from bridge.effects.tempo import Stretch
 from bridge.presets.catalog import EFFECTS
 from bridge.units import db_to_gain

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoMap
 from bridge.effects.rack import Rack
+from bridge.effects.shared import Blocks
 from bridge.errors import PresetError
 
-__all__ = ["BLOCK", "BUFFER", "Blocks", "Place", "Process", "Shared"]
+__all__ = ["BLOCK", "BUFFER", "Place", "Process"]
 
 BLOCK = 32768
 """Frames of every block: 0.74 s at 44.1 kHz."""
@@ -19,42 +19,12 @@ BLOCK = 32768
 BUFFER = 8192
 """Frames that Pedalboard works on at once; divides BLOCK, so its inner blocks are equal too."""
 
-Blocks = Iterator[FloatArray]
-"""An endless stream of (channels, BLOCK), float32; its n-th frame belongs to the render's n-th frame."""
-
 Process = Callable[[FloatArray], FloatArray]
 """(C, n) to (C, m), m <= n: what is missing comes with later calls. One-shot effects give m = n."""
 
 
 def _hears_nobody(stem: str) -> Blocks:
     raise PresetError(f"'{stem}' cannot be heard here.", hint="Use Ducker in the chain of a stem or a bus.")
-
-
-class Shared:
-    """One stream for several listeners; a block is kept until the slowest of them had it, and no longer.
-
-    Unlike `itertools.tee`, which keeps up to 57 blocks (15 MB of stereo) for each split.
-    """
-
-    def __init__(self, blocks: Blocks) -> None:
-        self._blocks = blocks
-        self._waiting: list[deque[FloatArray]] = []
-
-    def tap(self) -> Blocks:
-        """Return the stream for one more listener; every tap has to be pulled, and made before any is."""
-        waiting: deque[FloatArray] = deque()
-        self._waiting.append(waiting)
-        return self._flow(waiting)
-
-    def _flow(self, waiting: deque[FloatArray]) -> Blocks:
-        while True:
-            if not waiting:
-                block = next(self._blocks, None)
-                if block is None:
-                    return
-                for one in self._waiting:
-                    one.append(block)
-            yield waiting.popleft()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from bridge.effects.blame import MOST_CRASHES, blamed, record_crash
 from bridge.effects.channels import channel_sets
 from bridge.effects.host import Broken, Cage, Refused
 from bridge.effects.plugin_files import PluginFile, find_file, find_preset, missing
+from bridge.effects.shared import Shared
 from bridge.errors import BridgeError, EffectError, PluginError, PresetError
 from bridge.units import format_duration
 
@@ -88,7 +89,8 @@ class Rack:
         """
         if step.wet == 1.0:
             return self._wet(step, blocks, stem, sample_rate)
-        dry, source = itertools.tee(blocks)
+        heard = Shared(blocks)
+        dry, source = heard.tap(), heard.tap()
         wet_share, dry_share = np.float32(step.wet), np.float32(1.0 - step.wet)
         pairs = zip(dry, self._wet(step, source, stem, sample_rate), strict=True)
         return (before * dry_share + after * wet_share for before, after in pairs)

@@ -20,7 +20,8 @@ from bridge.effects.builtin import SEE_SCHEMA, built_in
 from bridge.effects.channels import channel_sets
 from bridge.effects.own_dynamics import de_esser, ducker
 from bridge.effects.own_shapes import fade, following_delay, steep_filter, stereo_width
-from bridge.effects.place import BLOCK, Blocks, Place, Process, Shared
+from bridge.effects.place import BLOCK, Place, Process
+from bridge.effects.shared import Blocks, Shared
 from bridge.effects.tempo import Stretch, stretches
 from bridge.errors import EffectError, PresetError
 from bridge.presets.catalog import EFFECTS
