@@ -149,7 +149,7 @@ class _Writer:
         is_track: bool = False,
     ) -> None:
         """Write fader, sends and output in the order in which the sound goes through them."""
-        volume, azimuth = _as_balance(fader)
+        volume, azimuth = _as_balance(fader, channels)
         pannable = SubElement(route, "Pannable")
         self.control(pannable, "pan-azimuth", azimuth)
         if is_track:
@@ -164,13 +164,13 @@ class _Writer:
         for send in sends:
             if not send.is_pre_fader:
                 # Ardour pans behind its sends, the plan before: the send pans for both.
-                self.send(route, send, Gains(fader.left / volume, fader.right / volume), channels)
+                self.send(route, send, Gains(fader.left / volume, fader.right / volume, fader.rest / volume), channels)
         out = self.processor(route, name, "main-outs")
         out.attrib |= {"own-input": "1", "own-output": "0", "output": name, "role": "Main"}
         self.shell(out, channels)
 
     def send(self, route: Element, send: SendPlan, pan: Gains, channels: int) -> None:
-        volume, azimuth = _as_balance(pan * balance(send.level_db, send.pan))
+        volume, azimuth = _as_balance(pan * balance(send.level_db, send.pan), channels)
         target = f"bus:{send.target}"
         made = self.processor(route, f"send {send.target}", "intsend")
         made.attrib |= {"own-input": "1", "own-output": "0", "role": "Aux", "selfdestruct": "0"}
@@ -244,8 +244,10 @@ def _channels(thing: TrackPlan | BusPlan) -> int:
     return max(2, thing.channels)
 
 
-def _as_balance(gains: Gains) -> tuple[float, float]:
-    """Split left and right into a fader and the place of a balance pan, 0 (left) .. 1 (right)."""
+def _as_balance(gains: Gains, channels: int) -> tuple[float, float]:
+    """Split gains into a fader and the place of a balance pan, 0 (left) .. 1 (right); only stereo is panned."""
+    if channels != 2:
+        return gains.rest, 0.5
     volume = max(gains.left, gains.right)
     if volume == 0.0:
         return 0.0, 0.5

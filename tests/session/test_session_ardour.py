@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
 
@@ -26,6 +27,11 @@ from tests.session.small_drops import SmallDrop
 
 RATE, FRAMES = 48_000, 20_000
 """Ardour exports no less than some blocks of sound."""
+STEMS = ("vocals", "drums", "bass")
+FILES = (
+    *(PlannedFile(stem, "stem", PurePosixPath(f"stems/Song - {stem}.wav")) for stem in STEMS),
+    PlannedFile("mix", "mix", PurePosixPath("mix/Song.wav")),
+)
 EXPORT = shutil.which("ardour7-export")
 needs_ardour = pytest.mark.skipif(
     EXPORT is None and "CI" not in os.environ,
@@ -48,41 +54,59 @@ MIXED = Preset(
 )
 
 
+def unpanned(preset: Preset) -> Preset:
+    """Return what is left of a preset in surround, where the session pans nothing."""
+    return replace(
+        preset,
+        stems={name: replace(stem, pan=0.0) for name, stem in preset.stems.items()},
+        buses={name: replace(bus, pan=0.0) for name, bus in preset.buses.items()},
+        sends=tuple(replace(send, pan=0.0) for send in preset.sends),
+    )
+
+
 def made(folder: Path, channels: int, origin: Origin, common_gain_db: float) -> SmallDrop:
     """Write stems of noise and plan them."""
     random = np.random.default_rng(7)
-    sounds = {stem: random.normal(0, 0.05, (channels, FRAMES)) for stem in ("vocals", "drums", "bass")}
-    files = [PlannedFile(stem, "stem", PurePosixPath(f"stems/Song - {stem}.wav")) for stem in sounds]
-    files.append(PlannedFile("mix", "mix", PurePosixPath("mix/Song.wav")))
-    for file in files:
+    sounds = {stem: random.normal(0, 0.05, (channels, FRAMES)) for stem in STEMS}
+    for file in FILES:
         path = folder / file.path
         path.parent.mkdir(exist_ok=True)
         sound = sounds.get(file.stem, sum(sounds.values()))
         soundfile.write(path, sound.T * 10 ** (common_gain_db / 20), RATE, "FLOAT")
-    plan = plan_session(
+    return SmallDrop(folder, planned(channels, origin, common_gain_db, MIXED), sum(sounds.values()), sounds)
+
+
+def planned(channels: int, origin: Origin, common_gain_db: float, preset: Preset) -> SessionPlan:
+    return plan_session(
         drop_id="0123456789abcdef",
         title='Söng & "<x>"',
         format=AudioFormat(RATE, channels, FRAMES, "FLOAT", "WAV"),
         origin=origin,
         markers=[Marker(9, "&"), Marker(90, '"', 10)],
-        preset=MIXED,
-        plan=DropPlan("Song", tuple(files), "FLOAT", "WAV"),
-        frames={str(file.path): FRAMES for file in files},
+        preset=preset,
+        plan=DropPlan("Song", FILES, "FLOAT", "WAV"),
+        frames={str(file.path): FRAMES for file in FILES},
         common_gain_db=common_gain_db,
     )
-    return SmallDrop(folder, plan, sum(sounds.values()), sounds)
 
 
 def exported(drop: SmallDrop) -> np.ndarray:
-    """Let Ardour load the session and export it: (channels, frames)."""
+    """Let Ardour load the session and export it: (channels, frames).
+
+    It sees no plugins and no settings of this computer: looking for plugins, it has crashed (`munmap_chunk()`).
+    """
     assert EXPORT, "CI installs Ardour 7: see the Makefile's test-tools"
     session = drop.folder / ARDOUR_SESSION
     session.parent.mkdir()
     session.write_text(session_file(drop.plan), encoding="utf-8")
-    home, out = drop.folder / "home", drop.folder / "out.wav"
+    home, empty, out = drop.folder / "home", drop.folder / "empty", drop.folder / "out.wav"
     home.mkdir()
+    empty.mkdir()
+    searched = ("LV2_PATH", "LADSPA_PATH", "LADSPA_RDF_PATH", "LXVST_PATH", "VST_PATH", "VST3_PATH")
+    asked = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
     command = [EXPORT, "-b", "float", "-o", str(out), str(session.parent), session.stem]
-    told = subprocess.run(command, env={**os.environ, "HOME": str(home)}, capture_output=True, text=True, timeout=120)
+    alone = {**os.environ, **dict.fromkeys(asked, str(home)), **dict.fromkeys(searched, str(empty))}
+    told = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=120)
     assert told.returncode == 0, told.stdout + told.stderr
     sound, rate = soundfile.read(out, always_2d=True)
     assert rate == RATE
@@ -92,8 +116,9 @@ def exported(drop: SmallDrop) -> np.ndarray:
 def promised(drop: SmallDrop) -> np.ndarray:
     """Sum the stems as the plan says: (channels, frames)."""
     start = round(start_seconds(drop.plan) * RATE)
-    reached, undone = walk(drop.plan), 10 ** (-drop.plan.tracks[0].item.gain_db / 20)
     channels = max(2, next(iter(drop.stems.values())).shape[0])
+    plan = planned(channels, drop.plan.origin, -1.5, unpanned(MIXED)) if channels > 2 else drop.plan
+    reached, undone = walk(plan), 10 ** (-plan.tracks[0].item.gain_db / 20)
     total = np.zeros((channels, start + FRAMES))
     for stem, sound in drop.stems.items():
         heard = reached[f"stem:{stem}"].heard
@@ -105,7 +130,7 @@ def promised(drop: SmallDrop) -> np.ndarray:
 
 @needs_ardour
 @pytest.mark.slow
-@pytest.mark.parametrize(("channels", "origin"), [(2, Origin(0.51, "bext")), (1, Origin())])
+@pytest.mark.parametrize(("channels", "origin"), [(2, Origin(0.51, "bext")), (1, Origin()), (6, Origin())])
 def test_a_real_daw_plays_what_the_plan_promises(tmp_path: Path, channels: int, origin: Origin) -> None:
     drop = made(tmp_path, channels, origin, -1.5)
     heard, wanted = exported(drop), promised(drop)
