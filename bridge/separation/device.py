@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from bridge.errors import ConfigError, DeviceError
-from bridge.separation.bands import has_onednn
+from bridge.separation.products import has_onednn
 
 __all__ = [
     "Precision",

@@ -109,5 +109,7 @@ class Hybrid(nn.Module):
 def _levelled(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return a sample of a batch less its mean and over its deviation, and both."""
     places = tuple(range(1, x.dim()))
-    deviation, mean = torch.std_mean(x, places, keepdim=True)
-    return (x - mean) / (_EPSILON + deviation), mean, deviation
+    mean = x.mean(places, keepdim=True)
+    around = x - mean
+    deviation = torch.linalg.vector_norm(around, dim=places, keepdim=True) / (around[0].numel() - 1) ** 0.5
+    return around.div_(_EPSILON + deviation), mean, deviation
