@@ -19,7 +19,7 @@ from bridge.delivery.publish import publish
 from bridge.domain.drop import Drop
 from bridge.domain.events import Event, Notice, Progress, StageStarted
 from bridge.domain.job import Job, SeparationOptions
-from bridge.domain.preset import OutputOptions
+from bridge.domain.preset import OutputOptions, Preset
 from bridge.domain.render import Marker
 from bridge.errors import Cancelled, ReadError, RenderError
 from bridge.pipeline.process import process
@@ -285,3 +285,82 @@ def test_vocals_and_instrumental_null_exactly(desk: Desk) -> None:
     drop = desk.run(desk.job(render, separation=options, output=OutputOptions(subtype="PCM_16")))
     assert list(stems_in(drop)) == ["vocals", "instrumental"]
     assert read(drop.manifest).null_depth_db == "exact"
+
+
+def as_slowly(drop: Drop) -> Drop:
+    """The same drop as another version would have left it: nothing that it says is taken for measured."""
+    content = json.loads(drop.manifest.read_text())
+    content["versions"]["stem_bridge"] = "0.0.1"
+    drop.manifest.write_text(json.dumps(content))
+    return drop
+
+
+@pytest.mark.parametrize("preset", [DRY, WET])
+@pytest.mark.parametrize("first_preset", [DRY, WET])
+@pytest.mark.parametrize("dry", [True, False])
+def test_stems_that_are_taken_as_they_are_make_the_drop_that_writing_them_again_makes(
+    desk: Desk, first_preset: Preset, preset: Preset, dry: bool
+) -> None:
+    render = desk.folder / "song.wav"
+    chunks = Chunks(Broadcast(originator="REAPER", time_reference_frames=480000), (Marker(24000, "Verse"),))
+    with SoundWriter(render, sample_rate=48000, channels=2, subtype="PCM_24", container="WAV", chunks=chunks) as sound:
+        sound.write(mix_of(multitrack(1.0, 48000, 2, seed=2)))
+    first = desk.run(desk.job(render, preset=first_preset))
+
+    def again() -> tuple[dict[str, object], dict[str, bytes]]:
+        desk.events.clear()
+        output = OutputOptions(dry=dry)
+        drop = desk.run(desk.job(render, name="again", preset=preset, output=output, stems_from=first.folder))
+        told = read(drop.manifest).model_dump(exclude={"created", "timings"})
+        assert verify(drop.folder) == []
+        sounds = {path.name: path.read_bytes() for path in drop.folder.rglob("*.wav")}
+        return told, sounds
+
+    quick = again()
+    assert "read" not in [event.stage for event in desk.events if isinstance(event, StageStarted)]
+    as_slowly(first)
+    assert quick == again()
+    assert {"read", "copy"} <= {event.stage for event in desk.events if isinstance(event, StageStarted)}
+
+
+def test_stems_that_were_touched_or_went_are_noticed_however_they_are_taken(desk: Desk) -> None:
+    render = desk.render()
+    drop = desk.run(desk.job(render))
+    stem = drop.folder / next(file for file in read(drop.manifest).files if file.stem == "bass").path
+    whole = stem.read_bytes()
+    for slowly in (False, True):
+        if slowly:
+            as_slowly(drop)
+        for content in (whole[:-4] + b"\0\0\1\0", whole[:-8], whole + b"\0" * 8, b"", None):
+            stem.unlink(missing_ok=True)
+            if content is not None:
+                stem.write_bytes(content)
+            with pytest.raises(RenderError, match=r"changed since it was delivered|no such file"):
+                desk.run(desk.job(render, stems_from=drop.folder))
+            assert [path.name for path in (desk.folder / "outbox").iterdir()] == [drop.folder.name]
+        stem.unlink(missing_ok=True)
+        stem.write_bytes(whole)
+
+
+def test_stems_go_to_their_new_place_with_what_the_render_says_now(desk: Desk) -> None:
+    render = desk.render()
+    first = desk.run(desk.job(render))
+    tagged = desk.run(desk.job(render, stems_from=first.folder, tags=(("TITLE", "Song"), ("ARTIST", "Nobody"))))
+    for file in read(tagged.manifest).files:
+        if file.kind == "stem":
+            assert b"Nobody" in (tagged.folder / file.path).read_bytes()[:2000]
+    assert read(tagged.manifest).null_depth_db == read(first.manifest).null_depth_db
+
+
+def test_a_drop_made_of_a_drop_that_is_taken_back_leaves_it_whole(desk: Desk) -> None:
+    render = desk.render()
+    first = desk.run(desk.job(render))
+    for last in range(6):
+        calls = iter(range(1000))
+        with pytest.raises(Cancelled):
+            desk.run(
+                desk.job(render, preset=WET, stems_from=first.folder),
+                cancel=lambda calls=calls, last=last: next(calls) >= last,
+            )
+        assert verify(first.folder) == []
+        assert [path.name for path in (desk.folder / "outbox").iterdir()] == [first.folder.name]

@@ -21,7 +21,7 @@ from bridge.audio.containers.source import Source
 from bridge.audio.header import inspect
 from bridge.audio.libsndfile import library_name
 from bridge.audio.tag_write import add_to_aiff, add_to_flac, riff_chunks
-from bridge.audio.wave_file import WaveFile
+from bridge.audio.wave_file import WaveFile, WaveHead
 from bridge.disk import disk_error
 from bridge.domain.stems import FloatArray
 from bridge.errors import BridgeError, DeliveryError
@@ -56,10 +56,14 @@ class SoundWriter:
         chunks: Chunks | None = None,
         channel_mask: int = 0,
     ) -> None:
-        """`frames`, where known, lets a file that its container cannot hold be refused before any work."""
+        """`frames`, where known, lets a file that its container cannot hold be refused before any work, and a WAV file
+        that gets exactly so many be hashed while it is written."""
         self.path = path
         self.frames = 0
         """Written so far."""
+        self.sha256: str | None = None
+        """Of a whole WAV file, hex, once it is closed; None where it has to be read for that."""
+        self._expected_frames = frames
         self._sample_rate = sample_rate
         self._channels = channels
         self._subtype = subtype
@@ -117,6 +121,20 @@ class SoundWriter:
         else:
             self._append(np.ascontiguousarray(block.T))  # (T, C)
 
+    def wave_head(self, frames: int) -> bytes:
+        """Return what stands before the sound in the whole WAV file of so many frames; nothing is written."""
+        return self._wave_head().encoded(frames * self._channels * _BITS[self._subtype] // 8)
+
+    def _wave_head(self) -> WaveHead:
+        return WaveHead(
+            sample_rate=self._sample_rate,
+            channels=self._channels,
+            bits=_BITS[self._subtype],
+            is_float=self._subtype == "FLOAT",
+            channel_mask=self._channel_mask,
+            chunks=[*self._chunks.encoded(), *riff_chunks(self._chunks.tags)],
+        )
+
     def _append(self, samples: npt.NDArray[Any]) -> None:
         """Write (frames, channels) float32, or left-justified int32."""
         if samples.shape[1] != self._channels:
@@ -138,15 +156,7 @@ class SoundWriter:
     def _open(self) -> None:
         self._file = self.path.open("xb")
         if self._container == "WAV":
-            self._wave = WaveFile(
-                self._file,
-                sample_rate=self._sample_rate,
-                channels=self._channels,
-                bits=_BITS[self._subtype],
-                is_float=self._subtype == "FLOAT",
-                channel_mask=self._channel_mask,
-                chunks=[*self._chunks.encoded(), *riff_chunks(self._chunks.tags)],
-            )
+            self._wave = WaveFile(self._file, self._wave_head(), self._expected_frames)
             return
         self._file.close()
         self._library = soundfile.SoundFile(
@@ -160,7 +170,7 @@ class SoundWriter:
 
     def _finish(self) -> None:
         if self._wave is not None and self._file is not None:
-            self._wave.finish()
+            self.sha256 = self._wave.finish()
         elif self._library is not None:
             self._library.close()
             if self._container == "FLAC" and self._chunks.tags:

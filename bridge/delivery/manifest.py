@@ -9,7 +9,7 @@ import math
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, BinaryIO, Literal, Self
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from pydantic_core import from_json
@@ -37,7 +37,7 @@ from bridge.disk import disk_errors
 from bridge.domain.drop import MANIFEST
 from bridge.errors import DeliveryError
 
-__all__ = ["Manifest", "as_data", "null_depth", "read", "sha256_of", "verify", "write"]
+__all__ = ["Manifest", "as_data", "null_depth", "open_plain_file", "read", "sha256_of", "verify", "write"]
 
 VERSION: Literal[1] = 1
 _MOST_BYTES = 8 << 20
@@ -150,9 +150,14 @@ def _not_a_manifest(path: Path, why: str) -> DeliveryError:
     return DeliveryError(f"{path} is not a drop's manifest: {why}.", hint="Name the folder of a drop.", path=path)
 
 
+def open_plain_file(path: Path) -> BinaryIO:
+    """Open for reading; raises OSError, also for a pipe or a device, which might never end."""
+    return open(path, "rb", opener=_open_waiting_for_nobody)
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a plain file, hex. Raises OSError, also for a pipe or a device, which might never end."""
-    with open(path, "rb", opener=_open_waiting_for_nobody) as file:
+    with open_plain_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

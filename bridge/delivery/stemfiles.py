@@ -19,9 +19,6 @@ from bridge.domain.stems import FloatArray, StemBlock, display_name
 
 __all__ = ["Excursion", "StemFiles", "StemRecorder"]
 
-_LONGEST_TAIL_SECONDS = 60
-"""Effects may ring on; counted when a file's container is chosen (RF64 above 4 GB)."""
-
 
 @dataclass(frozen=True)
 class Excursion:
@@ -38,11 +35,15 @@ class Excursion:
 class StemRecorder:
     """Writes stems to FLOAT files and measures them on the way. Leaves no file behind when the work fails."""
 
-    def __init__(self, paths: Mapping[str, Path], source: AudioFormat, chunks: Chunks | None) -> None:
+    def __init__(
+        self, paths: Mapping[str, Path], source: AudioFormat, chunks: Chunks | None, *, frames: int | None = None
+    ) -> None:
+        """`frames`, where known, lets the files be hashed while they are written."""
         self._stack = ExitStack()
         self._paths = dict(paths)
         self._source = source
         self._chunks = chunks
+        self._expected_frames = frames
         self._writers: dict[str, SoundWriter] = {}
         self._meters = {stem: Meter(source.sample_rate, source.channels, source.channel_mask) for stem in self._paths}
         self._excursions = dict.fromkeys(self._paths, Excursion())
@@ -53,17 +54,7 @@ class StemRecorder:
             for stem, path in self._paths.items():
                 with disk_errors("write", path):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                writer = SoundWriter(
-                    path,
-                    sample_rate=self._source.sample_rate,
-                    channels=self._source.channels,
-                    subtype="FLOAT",
-                    container="WAV",
-                    frames=self._source.frames + _LONGEST_TAIL_SECONDS * self._source.sample_rate,
-                    chunks=self._chunks.for_stem(display_name(stem)) if self._chunks else None,
-                    channel_mask=self._source.channel_mask,
-                )
-                self._writers[stem] = opening.enter_context(writer)
+                self._writers[stem] = opening.enter_context(self._writer(stem, path))
             self._stack = opening.pop_all()
         return self
 
@@ -71,6 +62,25 @@ class StemRecorder:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         return self._stack.__exit__(kind, value, trace)
+
+    def would_make(self, stem: str, path: Path) -> bool:
+        """Say whether a FLOAT WAV file of finite samples is the one that recording them would make, byte for byte."""
+        frames, frame_bytes = self._source.frames, 4 * self._source.channels
+        head = self._writer(stem, path).wave_head(frames)
+        with disk_errors("read", path), path.open("rb") as file:
+            return file.read(len(head)) == head and path.stat().st_size == len(head) + frames * frame_bytes
+
+    def _writer(self, stem: str, path: Path) -> SoundWriter:
+        return SoundWriter(
+            path,
+            sample_rate=self._source.sample_rate,
+            channels=self._source.channels,
+            subtype="FLOAT",
+            container="WAV",
+            frames=self._expected_frames,
+            chunks=self._chunks.for_stem(display_name(stem)) if self._chunks else None,
+            channel_mask=self._source.channel_mask,
+        )
 
     def add(self, block: StemBlock) -> None:
         """Write the next block; stems without a path are left out."""
@@ -80,6 +90,10 @@ class StemRecorder:
             self._meters[stem].add(samples)
             self._excursions[stem] = self._excursions[stem].widened(samples)
         self.frames += block.frames
+
+    def checksums(self) -> dict[Path, str]:
+        """Return the SHA-256 of those files that were hashed while they were written, hex, once they are closed."""
+        return {writer.path: writer.sha256 for writer in self._writers.values() if writer.sha256 is not None}
 
     def recorded(self, work: Path) -> StemFiles:
         """Return what was written; call it after the recorder is closed."""
@@ -99,6 +113,7 @@ class StemFiles:
         excursions: Mapping[str, Excursion],
         work: Path,
     ) -> None:
+        """`excursions` may be empty where nothing is to be rounded."""
         self.paths = dict(paths)
         self.frames = frames
         self.sample_rate = source.sample_rate

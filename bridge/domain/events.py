@@ -14,7 +14,10 @@ Stage = Literal["read", "separate", "copy", "effects", "write", "check"]
 
 @dataclass(frozen=True)
 class StageStarted:
-    """A stage begins; stages come in this order, each at most once, those with nothing to do not at all."""
+    """A stage begins; stages come in this order, each at most once, those with nothing to do not at all.
+
+    `copy` may be followed by `separate`: where the stems of a drop prove not to be what was delivered.
+    """
 
     stage: Stage
     total_seconds: float

@@ -8,13 +8,12 @@ import os
 import re
 import shutil
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.disk import disk_errors
+from bridge.disk import disk_errors, share_blocks
 from bridge.domain.render import FileIdentity
 from bridge.errors import BridgeError, NoSpaceError, ReadError, RenderChangedError
 from bridge.intake.plain import identity_of, open_plain
@@ -23,8 +22,6 @@ from bridge.units import format_bytes
 __all__ = ["Snapshot", "take"]
 
 _BLOCK_BYTES = 1 << 20
-_FICLONE = 0x40049409
-"""Linux: let one file share the other's blocks (btrfs, XFS, bcachefs)."""
 _PLAIN_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _HELD_STILL = "Wait until the DAW has finished rendering, then try again."
 
@@ -110,7 +107,7 @@ def _changed(path: Path) -> RenderChangedError:
 
 def _copy(path: Path, source: int, copy: Path, target: int, size: int) -> str:
     """Fill `target` with the `size` bytes of `source`, on the disk; return their SHA-256."""
-    if _reflink(source, target):
+    if share_blocks(source, target):
         with _reading(path):
             sha256, count = _drain(target, None, copy, size)
     else:
@@ -135,17 +132,6 @@ def _drain(source: int, target: int | None, copy: Path, size: int) -> tuple[str,
             with disk_errors("write", copy):
                 rest = rest[os.write(target, rest) :]
     return digest.hexdigest(), count
-
-
-def _reflink(source: int, target: int) -> bool:
-    if sys.platform == "linux":
-        import fcntl
-
-        # Another file system, or one that cannot, raises: it is copied.
-        with suppress(OSError):
-            fcntl.ioctl(target, _FICLONE, source)
-            return True
-    return False
 
 
 def _require_space(copy: Path, size: int) -> None:

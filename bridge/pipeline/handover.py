@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -66,6 +67,8 @@ class Outcome:
     null_db: float | None
     inserts: tuple[Insert, ...] = ()
     """The user's plugins that were at work, or left out."""
+    checksums: Mapping[Path, str] = field(default_factory=dict)
+    """SHA-256 of files that are known without reading them, hex."""
 
 
 def model_record(
@@ -159,7 +162,9 @@ def _manifest(job: Job, outcome: Outcome, stage: Stage, watch: Watch, drop_id: s
 def _record(file: PlannedFile, outcome: Outcome, folder: Path) -> FileRecord:
     path = folder / file.path
     with disk_errors("read", path):
-        size, sha256 = path.stat().st_size, drop_json.sha256_of(path)
+        size = path.stat().st_size
+        known = outcome.render.sha256 if file.kind == "mix" else outcome.checksums.get(path)
+        sha256 = known or drop_json.sha256_of(path)
     return FileRecord(
         stem=file.stem,
         kind=file.kind,

@@ -21,10 +21,11 @@ from bridge.delivery.manifest import read
 from bridge.delivery.names import safe_name
 from bridge.delivery.plan import plan_drop
 from bridge.delivery.records import ModelRecord
-from bridge.delivery.reuse import open_reused
+from bridge.delivery.reuse import Heard, Reused, heard_before, open_reused
 from bridge.delivery.stage import open_stage
+from bridge.delivery.stemfiles import StemFiles
 from bridge.domain.drop import MANIFEST, Staged
-from bridge.domain.events import Report, Stage
+from bridge.domain.events import Report
 from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.render import Render, merged
 from bridge.domain.stems import StemBlock, StemChoice, complement_name
@@ -81,7 +82,7 @@ def process(
             store = None if job.store is None else Store(job.store, watch.notice)
 
             def source_of(job: Job) -> AbstractContextManager[_Source]:
-                return _source_of_stems(job, mix, scanned, separators, store, stage.work)
+                return _source_of_stems(job, mix, scanned, render, separators, store, stage.work, watch)
 
             job, source = _open_source(opened, job, known, source_of, watch)
             rack = opened.enter_context(Rack(job.plugins, watch.notice))
@@ -107,11 +108,13 @@ def process(
             if store is not None:
                 store.leave_bytes = recording.bytes_needed()
 
-            dry = opened.enter_context(recording.dry(source.blocks(), source.stage))
+            dry = opened.enter_context(source.record(recording))
             wet = opened.enter_context(recording.wet(graph.run(dry, watch.notice)))
             gain_db = recording.encode(dry, wet, remainder=_remainder(job))
             null_db = recording.prove_the_sum(dry, gain_db, promised=job.stems_from is None)
-        outcome = Outcome(render, source.model(), plan, dry, wet, gain_db, null_db, tuple(rack.inserts))
+        outcome = Outcome(
+            render, source.model(), plan, dry, wet, gain_db, null_db, tuple(rack.inserts), recording.checksums
+        )
         hand_over(job, outcome, snapshot.path, stage, watch)
         stage.finish()
         if store is not None:
@@ -138,11 +141,10 @@ def _about_the_render(job: Job, work: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where the dry stems come from; nothing is computed before `blocks` is called."""
+    """Where the dry stems come from; nothing is computed before `record` is called."""
 
-    stage: Stage
     choice: StemChoice
-    blocks: Callable[[], Iterator[StemBlock]]
+    record: Callable[[Recording], StemFiles]
     model: Callable[[], ModelRecord]
 
 
@@ -150,29 +152,52 @@ class _Source:
 def _source_of_stems(
     job: Job,
     mix: Sound,
-    scanned: Scan,
+    scanned: Scan | None,
+    render: Render,
     separators: Callable[[Job], Separator],
     store: Store | None,
     work: Path,
+    watch: Watch,
 ) -> Iterator[_Source]:
     """Separate, or take the stems of the drop that the job names."""
     if job.stems_from is None:
         model = find(job.separation.model, job.model_folders)
+
+        def blocks() -> Iterator[StemBlock]:
+            return separate(separators(job), mix, scanned or scan(mix), job.separation, store)
+
         yield _Source(
-            "separate",
             choose_stems(model.stems, job.separation),
-            lambda: separate(separators(job), mix, scanned, job.separation, store),
-            lambda: model_record(job, scanned.audio_key, model, separators(job), store),
+            lambda recording: recording.dry(blocks(), "separate"),
+            lambda: model_record(job, render.audio_key, model, separators(job), store),
         )
         return
-    with open_reused(job.stems_from, work) as reused:
-        if reused.manifest.render.audio_key != scanned.audio_key:
+    seconds, copying = mix.format.seconds, ExitStack()
+    done = copying.enter_context(watch.stage("copy", seconds))
+    with (
+        copying,
+        open_reused(job.stems_from, work, for_job=job, progress=lambda share: done(share * seconds / 2)) as reused,
+    ):
+        if reused.manifest.render.audio_key != render.audio_key:
             raise ReadError(
                 f"The stems in {job.stems_from.name} are those of another render than {job.render.name}.",
                 hint="Separate this render with: stem-bridge process",
                 path=job.render,
             )
-        yield _Source("copy", reused.choice, reused.blocks, lambda: reused.manifest.model)
+
+        def record(recording: Recording) -> StemFiles:
+            with copying.pop_all():
+                return recording.take(reused) or recording.dry(_told(reused, done), None)
+
+        yield _Source(reused.choice, record, lambda: reused.manifest.model)
+
+
+def _told(reused: Reused, done: Callable[[float], None]) -> Iterator[StemBlock]:
+    """Pass the stems of a drop through, as the second half of a stage."""
+    shape = reused.manifest.render.format
+    for block in reused.blocks():
+        yield block
+        done((shape.frames + block.start + block.frames) / shape.sample_rate / 2)
 
 
 def _open_source(
@@ -192,13 +217,19 @@ def _open_source(
     return job, opened.enter_context(source_of(job))
 
 
-def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Render, Scan, Chunks]:
-    """Read the whole render once: key, levels, what the network must know of it, and its place in the project."""
-    source = mix.format
-    with watch.stage("read", source.seconds) as done:
-        scanned = scan(mix, progress=lambda frames: done(frames / source.sample_rate))
+def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Render, Scan | None, Chunks]:
+    """Read the whole render once: key, levels, what the network must know of it, and its place in the project.
+
+    None for the scan where a drop tells what is known of these very bytes.
+    """
+    source, scanned = mix.format, None
+    heard = None if job.stems_from is None else heard_before(job.stems_from, snapshot.sha256)
+    if heard is None:
+        with watch.stage("read", source.seconds) as done:
+            scanned = scan(mix, progress=lambda frames: done(frames / source.sample_rate))
+        heard = Heard(scanned.audio_key, scanned.levels)
     chunks = _carried(job, snapshot.path, watch)
-    if scanned.silent:
+    if heard.levels.peak == 0.0:
         watch.notice("The render is silent, and so are its stems.")
     origin = job.origin or chunks.origin(source.sample_rate)
     beside = _midi_beside(job.render, watch)
@@ -206,9 +237,9 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
         path=job.render,
         identity=snapshot.identity,
         sha256=snapshot.sha256,
-        audio_key=scanned.audio_key,
+        audio_key=heard.audio_key,
         format=source,
-        levels=scanned.levels,
+        levels=heard.levels,
         origin=origin,
         markers=merged(source.sample_rate, job.markers, chunks.markers, beside.markers_in(source, origin)),
         tempo=job.tempo or beside.tempo_from(origin),

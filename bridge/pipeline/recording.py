@@ -11,8 +11,10 @@ from bridge.audio.read import Sound
 from bridge.delivery.check import null_depth_db
 from bridge.delivery.encode import encode_files
 from bridge.delivery.names import safe_name
+from bridge.delivery.reuse import Reused
 from bridge.delivery.stage import Stage
 from bridge.delivery.stemfiles import StemFiles, StemRecorder
+from bridge.disk import disk_errors
 from bridge.domain.drop import DropPlan
 from bridge.domain.events import Stage as StageName
 from bridge.domain.stems import StemBlock, StemChoice, bus_of
@@ -48,6 +50,9 @@ class Recording:
         self._mix = mix
         self._chunks = chunks
         self._watch = watch
+        self._proven_db: float | None = None
+        self.checksums: dict[Path, str] = {}
+        """SHA-256 of files that are known without reading them, hex."""
         self._in_place = plan.subtype == "FLOAT" and plan.container == "WAV"
 
     def bytes_needed(self) -> int:
@@ -56,22 +61,48 @@ class Recording:
         files = len(self._choice.delivered) + len(self._printed)
         return files * source.frames * source.channels * 4 * (1 if self._in_place else 2)
 
-    def dry(self, blocks: Iterable[StemBlock], stage: StageName) -> StemFiles:
-        """Record the dry stems as they come; this is where the network works, when `stage` is "separate"."""
-        return self._record(blocks, {stem: self._place(stem, wet=False) for stem in self._choice.delivered}, stage)
+    def dry(self, blocks: Iterable[StemBlock], stage: StageName | None) -> StemFiles:
+        """Record the dry stems as they come; this is where the network works, when `stage` is "separate".
+
+        None: it is part of a stage that reports itself.
+        """
+        paths = {stem: self._place(stem, wet=False) for stem in self._choice.delivered}
+        return self._record(blocks, paths, stage, self._mix.format.frames)
+
+    def take(self, reused: Reused) -> StemFiles | None:
+        """Take the files of a drop as they are, with what is known of them; None unless every one is byte for byte what
+        `dry` would make of it."""
+        paths = {stem: self._place(stem, wet=False) for stem in self._choice.delivered}
+        recorder = StemRecorder(paths, self._mix.format, self._chunks)
+        private = self._in_place and reused.is_private
+        if not (private and all(recorder.would_make(*one) for one in reused.paths.items())):
+            return None
+        for stem, path in paths.items():
+            with disk_errors("write", path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                reused.paths[stem].rename(path)
+            self.checksums[path] = reused.records[stem].sha256
+        self._proven_db = reused.null_depth_db
+        levels = {stem: reused.levels(stem) for stem in paths}
+        return StemFiles(paths, self._mix.format, self._mix.format.frames, levels, {}, self._stage.work)
 
     def wet(self, blocks: Iterable[StemBlock]) -> StemFiles:
         """Record what the chains print; nothing when none does."""
         return self._record(blocks, {stem: self._place(stem, wet=True) for stem in self._printed}, "effects")
 
-    def _record(self, blocks: Iterable[StemBlock], paths: dict[str, Path], stage: StageName) -> StemFiles:
+    def _record(
+        self, blocks: Iterable[StemBlock], paths: dict[str, Path], stage: StageName | None, frames: int | None = None
+    ) -> StemFiles:
         source = self._mix.format
-        recorder = StemRecorder(paths, source, self._chunks if self._in_place else None)
+        chunks = self._chunks if self._in_place else None
+        recorder = StemRecorder(paths, source, chunks, frames=frames if self._in_place else None)
         if not paths:
             return recorder.recorded(self._stage.work)
         with recorder:
-            for block in self._watch.blocks(blocks, stage, source.sample_rate, source.seconds):
+            told = blocks if stage is None else self._watch.blocks(blocks, stage, source.sample_rate, source.seconds)
+            for block in told:
                 recorder.add(block)
+        self.checksums.update(recorder.checksums())
         return recorder.recorded(self._stage.work)
 
     def _place(self, stem: str, *, wet: bool) -> Path:
@@ -102,12 +133,15 @@ class Recording:
     def prove_the_sum(self, dry: StemFiles, gain_db: float, *, promised: bool) -> float | None:
         """Read the delivered dry stems back and null them against the mix; dB re max(1, loudest), -inf = exact.
 
-        None where stems cannot sum (subsets, `residual: drop`) or a dry one is not delivered. Raises DeliveryError when
+        What was proven of the very same files and sound is not proven again. None where stems cannot sum (subsets,
+        `residual: drop`) or a dry one is not delivered. Raises DeliveryError when
         the sum was promised and is not there.
         """
         files = [self._plan.file(stem, "dry" if stem in self._printed else "stem") for stem in dry.paths]
         if not self._choice.complete or any(file is None for file in files):
             return None
+        if self._proven_db is not None:
+            return self._proven_db
         paths = [self._stage.folder / file.path for file in files if file is not None]
         with self._watch.stage("check", self._mix.format.seconds) as done:
             depth = null_depth_db(
