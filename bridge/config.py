@@ -114,6 +114,8 @@ class Tell(_Part):
     """Program and arguments, run when a drop is there; {render} and {drop} stand for their paths."""
     failed: Command = ()
     """Program and arguments, run when a render is put aside; {render} and {reason} stand for what happened."""
+    reaper: Command = ()
+    """REAPER's program and arguments; when set, every drop comes into the project that is open there."""
 
 
 class Separation(_Part):

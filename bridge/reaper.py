@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bridge.errors import ConfigError
 from bridge.session.lua import literal
 
-__all__ = ["ADDER", "Inbox", "Installed", "Removed", "command_line", "config_text", "find", "install", "uninstall"]
+__all__ = ["ADDER", "Inbox", "Installed", "Removed", "command_line", "config_text", "find", "install"]
+__all__ += ["program", "uninstall"]
 
 FOLDER = PurePosixPath("Scripts/Stem Bridge")
 """Where the scripts lie in the resource folder."""
@@ -77,6 +78,29 @@ def find(system: str, environment: Mapping[str, str], home: Path, given: Path | 
         f"REAPER was not found in {', '.join(str(place) for place in places)}.",
         hint="Start REAPER once; or name its folder (Options > Show REAPER resource path) with --resource-path.",
     )
+
+
+def program(
+    system: str, environment: Mapping[str, str], home: Path, which: Callable[[str], str | None]
+) -> tuple[str, ...]:
+    """Return the command that starts REAPER: of the search path, else of the usual places of `system` (see `find`).
+
+    Raises ConfigError when there is none.
+    """
+    places = {
+        "Windows": [
+            Path(environment.get("PROGRAMFILES") or "C:/Program Files") / folder / "reaper.exe"
+            for folder in ("REAPER (x64)", "REAPER (arm64ec)", "REAPER")
+        ],
+        "Darwin": [Path("/Applications/REAPER.app/Contents/MacOS/REAPER")],
+    }.get(system, [home / "opt/REAPER/reaper", Path("/opt/REAPER/reaper"), Path("/usr/local/REAPER/reaper")])
+    found = which("reaper") or next((str(place) for place in places if place.is_file()), None)
+    if found is None:
+        raise ConfigError(
+            f"The program of REAPER was not found in {', '.join(str(place) for place in places)}.",
+            hint="Name it in your settings, as a list: tell: {reaper: [/path/to/reaper]}",
+        )
+    return (found,)
 
 
 def _usual_places(system: str, environment: Mapping[str, str], home: Path) -> list[Path]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from bridge import reaper
+from bridge.config import Tell
+from bridge.daemon.tell import Messenger
 from bridge.errors import ConfigError
 from bridge.resources import shipped
 
@@ -127,3 +131,50 @@ def test_the_command_line_quotes_words_with_spaces_and_takes_the_state_folder_al
     assert reaper.command_line(command, {}, windows=False) == '"/opt/my python" -m bridge watch'
     moved = reaper.command_line(command, {"STEM_BRIDGE_DATA": "/d d"}, windows=False)
     assert moved == '/usr/bin/env "STEM_BRIDGE_DATA=/d d" "/opt/my python" -m bridge watch'
+
+
+@pytest.mark.parametrize(
+    ("system", "environment", "place"),
+    [
+        ("Linux", {}, "home/opt/REAPER/reaper"),
+        ("Windows", {"PROGRAMFILES": "{tmp}/Program Files"}, "Program Files/REAPER (x64)/reaper.exe"),
+        ("Windows", {"PROGRAMFILES": "{tmp}/Program Files"}, "Program Files/REAPER/reaper.exe"),
+    ],
+)
+def test_the_program_of_reaper_is_found_where_it_is_installed_and_first_on_the_search_path(
+    tmp_path: Path, system: str, environment: dict[str, str], place: str
+) -> None:
+    environment = {name: value.format(tmp=tmp_path) for name, value in environment.items()}
+    home = tmp_path / "home"
+    with pytest.raises(ConfigError):
+        reaper.program(system, environment, home, lambda _: None)
+    path = tmp_path / place
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert reaper.program(system, environment, home, lambda _: None) == (str(path),)
+    assert reaper.program(system, environment, home, lambda name: f"/bin/{name}") == ("/bin/reaper",)
+
+
+def test_a_reaper_that_was_started_for_a_drop_is_never_ended(tmp_path: Path) -> None:
+    lives = (
+        "import sys, pathlib, time\n"
+        "ready, end, ended = map(pathlib.Path, sys.argv[1:4])\n"
+        "ready.touch()\n"
+        "while not end.exists(): time.sleep(0.01)\n"
+        "ended.touch()\n"
+    )
+    ready, end, ended = tmp_path / "ready", tmp_path / "end", tmp_path / "ended"
+    now = [0.0]
+    messenger = Messenger(clock=lambda: now[0])
+    tell = Tell(desktop=False, reaper=(sys.executable, "-c", lives, str(ready), str(end), str(ended)))
+    messenger.finished(tell, tmp_path / "a.wav", tmp_path)
+    while not ready.exists():
+        time.sleep(0.01)
+    now[0] = 3600.0
+    messenger.tend()
+    messenger.close(0.0)
+    end.touch()
+    give_up = time.monotonic() + 30
+    while not ended.exists():
+        assert time.monotonic() < give_up, "it was ended"
+        time.sleep(0.01)

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from bridge.domain.job import Job
     from bridge.models.model import Model
 
-__all__ = ["BESIDE_THE_RENDER", "Planner", "run_jobs", "trial_words", "warn_of_trial"]
+__all__ = ["BESIDE_THE_RENDER", "Planner", "bring_in", "reaper_command", "run_jobs", "trial_words", "warn_of_trial"]
 
 BESIDE_THE_RENDER = "Stem Bridge"
 """Name of the folder for drops beside a render, where neither flag nor settings name an outbox."""
+
+_REAPER_SECONDS = 10.0
+"""How long a drop is given to reach an open REAPER; it takes one."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,28 @@ def run_jobs(jobs: Sequence[Job], feedback: Feedback) -> list[Drop]:
                 feedback.done(job.render, drop)
                 drops.append(drop)
     return drops
+
+
+def reaper_command(settings: Settings) -> tuple[str, ...]:
+    """Return what starts REAPER: as the settings say, else where it usually is. Raises ConfigError when nowhere."""
+    import os
+    import platform
+    import shutil
+
+    from bridge.reaper import program
+
+    return settings.tell.reaper or program(platform.system(), os.environ, Path.home(), shutil.which)
+
+
+def bring_in(drops: Sequence[Drop], reaper: Sequence[str], feedback: Feedback) -> None:
+    """Let the REAPER that is open import drops, one after the other."""
+    from bridge.daemon.tell import Messenger
+
+    for drop in drops:
+        messenger = Messenger()
+        if not messenger.bring_in(reaper, drop.folder):
+            feedback.say(f"REAPER could not be started as {reaper[0]}. Run this in it yourself: {drop.import_script}")
+        messenger.close(_REAPER_SECONDS)
 
 
 def warn_of_trial(drops: Sequence[Drop], feedback: Feedback) -> None:

@@ -21,6 +21,9 @@ def process(
     preset: options.Preset = None,
     model: options.Model = None,
     outbox: options.Outbox = None,
+    import_: Annotated[
+        bool, typer.Option("--import", help="Bring the drops into the project that is open in REAPER.")
+    ] = False,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all they contain.")] = False,
     flags: options.Flags = options.NONE_GIVEN,
     config: options.Config = None,
@@ -31,20 +34,24 @@ def process(
 
     Prints the path of every drop. A render that fails does not stop the others.
     """
-    from bridge.cli.jobs import Planner, run_jobs, warn_of_trial
+    from bridge.cli.jobs import Planner, bring_in, reaper_command, run_jobs, warn_of_trial
     from bridge.cli.progress import feedback
     from bridge.config import load
     from bridge.intake.select import find_renders
 
     with feedback(json=json) as told:
         try:
-            planner = Planner(load(config, flags=flags), preset, model, outbox)
+            settings = load(config, flags=flags)
+            reaper = reaper_command(settings) if import_ else ()
+            planner = Planner(settings, preset, model, outbox)
             found = find_renders(renders, recursive=recursive)
             jobs = [planner.job(render) for render in found.renders]
             for refused in found.refused:
                 told.failed(refused.path, refused)
             drops = run_jobs(jobs, told) if jobs else []
             warn_of_trial(drops, told)
+            if reaper:
+                bring_in(drops, reaper, told)
         except SetupError as exc:
             if json:
                 told.failed(None, exc)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from bridge.config import Tell
-from bridge.domain.drop import Drop
+from bridge.domain.drop import IMPORT_SCRIPT, Drop
 from bridge.domain.events import Event
 from bridge.errors import BridgeError
 
@@ -41,6 +41,15 @@ class Note(NamedTuple):
     command: Sequence[str]
     variables: Mapping[str, str] = MappingProxyType({})
     """Added to its environment."""
+
+
+class _Started(NamedTuple):
+    """A program that runs."""
+
+    at: float
+    process: subprocess.Popen[bytes]
+    is_ours: bool
+    """Else the user may be working in it, and it goes on without us."""
 
 
 class Told(Protocol):
@@ -87,10 +96,12 @@ class Messenger:
     ) -> None:
         self._note = note
         self._clock = clock
-        self._running: list[tuple[float, subprocess.Popen[bytes]]] = []
+        self._running: list[_Started] = []
 
     def finished(self, tell: Tell, render: Path, drop: Path) -> None:
         """A drop is there."""
+        if tell.reaper:
+            self.bring_in(tell.reaper, drop)
         self._start(filled(tell.finished, {"render": str(render), "drop": str(drop)}))
         if tell.desktop:
             self._start(*self._note("Stems are ready", drop.name))
@@ -101,29 +112,41 @@ class Messenger:
         if tell.desktop:
             self._start(*self._note("A render was put aside", reason))
 
+    def bring_in(self, reaper: Sequence[str], drop: Path) -> bool:
+        """Let the REAPER that is open run a drop's import script; says whether its program was started.
+
+        Where none is open the program becomes one, and is then the user's: it is never ended.
+        """
+        return self._start((*reaper, "-nonewinst", str(drop / IMPORT_SCRIPT)), is_ours=False)
+
     def tend(self) -> None:
         """Take note of those that ended, and end those that hang."""
-        for started, process in self._running:
-            if self._clock() - started > _LONGEST_SECONDS:
-                process.kill()
-        self._running = [(started, process) for started, process in self._running if process.poll() is None]
+        for one in self._running:
+            if one.is_ours and self._clock() - one.at > _LONGEST_SECONDS:
+                one.process.kill()
+        self._running = [one for one in self._running if one.process.poll() is None]
 
     def close(self, grace_seconds: float = 5.0) -> None:
         """Give those that run a moment to end, then end them."""
         end = self._clock() + grace_seconds
-        for _, process in self._running:
+        for one in self._running:
             try:
-                process.wait(max(0.0, end - self._clock()))
+                one.process.wait(max(0.0, end - self._clock()))
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                if one.is_ours:
+                    one.process.kill()
+                    one.process.wait()
+                else:
+                    one.process.returncode = 0  # nobody waits for it any more
         self._running = []
 
-    def _start(self, command: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})) -> None:
+    def _start(
+        self, command: Sequence[str], variables: Mapping[str, str] = MappingProxyType({}), *, is_ours: bool = True
+    ) -> bool:
         """Start a program; no shell ever sees its arguments. One that cannot be started is passed over."""
         self.tend()
         if not command or len(self._running) >= _MOST_AT_ONCE:
-            return
+            return False
         try:
             process = subprocess.Popen(
                 command,
@@ -131,12 +154,14 @@ class Messenger:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, **variables},
-                creationflags=_NO_WINDOW if sys.platform == "win32" else 0,
+                creationflags=_NO_WINDOW if sys.platform == "win32" and is_ours else 0,
+                start_new_session=not is_ours,  # a Ctrl+C for us is none for it
             )
         except (OSError, ValueError):
             # Not installed, or an argument that no program can be given (a NUL).
-            return
-        self._running.append((self._clock(), process))
+            return False
+        self._running.append(_Started(self._clock(), process, is_ours))
+        return True
 
 
 def filled(command: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:

@@ -52,8 +52,14 @@ def test_a_bad_file_is_told_and_the_others_are_done(run: Run, song: Path, tmp_pa
     assert song.read_bytes() == before
 
 
-def test_a_preset_is_put_on_a_drop_or_on_the_render_it_came_from(run: Run, song: Path, tmp_path: Path) -> None:
-    made = run("process", song, *MINI, "-o", tmp_path / "out")
+def test_a_preset_is_put_on_a_drop_or_on_the_render_it_came_from(
+    run: Run, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "told to REAPER"
+    tell = [sys.executable, "-c", "import sys; open(sys.argv[1], 'w').write('|'.join(sys.argv[2:]))", str(told)]
+    monkeypatch.setenv("STEM_BRIDGE_TELL_REAPER", json.dumps(tell))
+    made = run("process", song, *MINI, "-o", tmp_path / "out", "--import")
+    assert told.read_text() == f"-nonewinst|{Path(made.out.strip()) / 'import.lua'}"
     assert "htdemucs_mini is a trial model" in made.err
     drop = Path(made.out.strip())
     newer_with_fewer_stems = run("process", song, *MINI, "--two-stems", "vocals", "-o", tmp_path / "out")
