@@ -23,6 +23,8 @@ __all__ = ["CONTROL", "Do", "Request", "Requests", "ask", "collect"]
 CONTROL = "control"
 """Folder inside the state folder."""
 _MOST_BYTES = 4096
+_PLAIN_NAME = r"^([^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*)?$"
+"""Of something that lies in a folder: not hidden, not '..', and safe to show."""
 _MOST_AT_ONCE = 200
 
 Do = Literal[
@@ -40,7 +42,7 @@ class Request(BaseModel):
     work: Annotated[str, Field(pattern=r"^([0-9a-f]{1,32}|all)?$")] = ""
     """For `retry` and `cancel`: the id of a work or its beginning, or `all`."""
     seconds: Annotated[float, Field(ge=0.0, le=3600.0)] = 30.0
-    drop: Annotated[str, Field(max_length=255, pattern=r"^[^/\\]*$")] = ""
+    drop: Annotated[str, Field(max_length=255, pattern=_PLAIN_NAME)] = ""
     """For `keep`: the name of the drop whose audition is to become a drop."""
 
     @model_validator(mode="after")

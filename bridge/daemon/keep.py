@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from bridge.config import Settings
@@ -31,9 +33,9 @@ def keep_for(settings: Settings, state_folder: Path, name: str, told: Told) -> N
 
 
 def outbox_with(name: str, outboxes: Iterable[Path]) -> Path:
-    """Return the outbox that holds the drop of this name; raises ConfigError when none does."""
+    """Return the outbox that holds the drop of this name as its own child; raises ConfigError when none does."""
     for outbox in outboxes:
-        if (outbox / name / MANIFEST).is_file():
+        if name in _names_with_a_manifest(outbox):
             return outbox
     raise ConfigError(f"No outbox holds a drop '{name}'.", hint="Say where to put it with --outbox.")
 
@@ -46,7 +48,7 @@ def keep(state_folder: Path, name: str, outbox: Path) -> Drop:
     """
     folder = state_folder / AUDITION
     slot = folder / name
-    there = sorted(one.name for one in folder.iterdir() if (one / MANIFEST).is_file()) if folder.is_dir() else []
+    there = sorted(_names_with_a_manifest(folder))
     if name not in there:
         hint = f"Auditions are: {', '.join(there)}." if there else "Set presets.live to true, and change a preset."
         raise ConfigError(f"There is no audition of '{name}'.", hint=hint)
@@ -66,3 +68,13 @@ def keep(state_folder: Path, name: str, outbox: Path) -> Drop:
         except BaseException:
             discard_stage(outbox, job_id)
             raise
+
+
+def _names_with_a_manifest(folder: Path) -> set[str]:
+    """List the folders that are no links, not hidden, and hold a manifest: what a name may mean, and nothing else."""
+    found = set()
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                found.update([entry.name] if Path(entry.path, MANIFEST).is_file() else [])
+    return found

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.config import Settings
 from bridge.daemon.control import Request, ask
-from bridge.daemon.keep import keep
+from bridge.daemon.keep import keep, outbox_with
 from bridge.daemon.live import AUDITION, Live
 from bridge.delivery.manifest import read, sha256_of, verify
 from bridge.domain.drop import MANIFEST
@@ -145,6 +145,20 @@ def test_what_is_kept_is_a_drop_of_its_own_and_one_that_changes_meanwhile_is_non
             keep(room.state, name, room.outbox)
     assert room.drops() == ["new", "new 2"]
     assert room.staging_is_clean()
+
+
+def test_only_a_folder_of_the_outbox_itself_is_a_drop_to_keep_beside(tmp_path: Path) -> None:
+    outbox, elsewhere = tmp_path / "outbox", tmp_path / "elsewhere"
+    for folder in (outbox / "song", outbox / ".hidden", outbox / "song" / "inner", elsewhere, tmp_path):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MANIFEST).write_text("{}")
+    (outbox / "empty").mkdir()
+    if os.name != "nt":
+        (outbox / "link").symlink_to(elsewhere, target_is_directory=True)
+    assert outbox_with("song", [tmp_path / "missing", outbox]) == outbox
+    for name in ("..", ".", "", ".hidden", "song/inner", "../elsewhere", str(elsewhere), "empty", "link", "song\0"):
+        with pytest.raises(ConfigError, match="No outbox holds"):
+            outbox_with(name, [outbox])
 
 
 def test_the_daemon_hears_edits_and_keeps_on_request(room: Room) -> None:

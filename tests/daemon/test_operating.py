@@ -171,6 +171,10 @@ def test_the_control_folder_takes_requests_and_throws_away_everything_else(tmp_p
         "f": '{"do": "playing", "seconds": Infinity}',
         "g": "[" * 4000,
         "h": " " * 10_000 + '{"do": "pause"}',
+        "i": '{"do": "keep", "drop": ".."}',
+        "j": '{"do": "keep", "drop": ".staging"}',
+        "k": '{"do": "keep", "drop": "a/../b"}',
+        "l": '{"do": "keep", "drop": "a\\u001b[2J"}',
     }
     for stem, text in bad.items():
         (folder / f"{stem}.json").write_text(text)
