@@ -40,10 +40,13 @@ class Errand(Generic[T]):
         return 0.0 if self._future is None else self._clock() - self._since
 
     def begin(self, work: Callable[[], T]) -> None:
-        """Begin; nothing else may be out."""
+        """Begin; nothing else may be out. Where the system has no thread to give it is done here, and waited for."""
         assert self._future is None, "one errand at a time"
         self._future, self._since, self._was_late = Future(), self._clock(), False
-        threading.Thread(target=_run, args=(self._future, work), name="errand", daemon=True).start()
+        try:
+            threading.Thread(target=_run, args=(self._future, work), name="errand", daemon=True).start()
+        except RuntimeError:
+            _run(self._future, work)
 
     def is_done(self, seconds: float = 0.0) -> bool:
         """Wait for the end, at most so long, and say whether it came."""

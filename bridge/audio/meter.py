@@ -12,8 +12,8 @@ from array import array
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import sosfilt
 
+from bridge.audio.cascade import cascade
 from bridge.domain.render import Levels
 from bridge.domain.stems import FloatArray
 
@@ -27,8 +27,6 @@ _HOPS = 4
 """Hops of 100 ms in a gating block."""
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
-_STILL = 1e-30
-"""Filter state below this is set to zero: denormals are slow and 600 dB down."""
 
 
 def channel_weights(channels: int, channel_mask: int) -> npt.NDArray[np.float64]:
@@ -82,8 +80,7 @@ class Meter:
 
     def _add_hops(self, sound: npt.NDArray[np.float64]) -> None:
         channels = sound.shape[0]
-        heard, self._state = sosfilt(self._sections, sound, axis=1, zi=self._state)  # (C, T)
-        self._state[np.abs(self._state) < _STILL] = 0.0
+        heard = cascade(self._sections, sound, self._state)  # (C, T)
         squares = np.square(heard, out=heard).reshape(channels, -1, self._hop_frames).mean(axis=2)  # (C, hops)
         self._hops.extend((self._weights @ squares).tolist())
         for hop in np.square(sound).reshape(channels, -1, self._hop_frames).sum(axis=(0, 2)):

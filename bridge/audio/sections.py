@@ -6,14 +6,11 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, sosfilt
 
+from bridge.audio.cascade import cascade
 from bridge.domain.stems import FloatArray
 
 __all__ = ["Butterworth"]
-
-_STILL = 1e-30
-"""Filter state below this is set to zero: denormals are slow and 600 dB down."""
 
 
 class Butterworth:
@@ -25,12 +22,13 @@ class Butterworth:
     def __init__(
         self, kind: Literal["highpass", "lowpass"], order: int, cutoff_hz: float, sample_rate: int, channels: int
     ) -> None:
+        # Takes most of a second to load, and few presets have such a filter.
+        from scipy.signal import butter
+
         self._sections: npt.NDArray[np.float64] = butter(order, cutoff_hz, kind, fs=sample_rate, output="sos")
         self._state = np.zeros((self._sections.shape[0], channels, 2))
 
     def process(self, block: FloatArray) -> FloatArray:
         """Filter the next block, (channels, frames), float32; any length. The given array is left as it is."""
-        heard, self._state = sosfilt(self._sections, block.astype(np.float64), axis=1, zi=self._state)  # (C, T)
-        self._state[np.abs(self._state) < _STILL] = 0.0
-        out: FloatArray = heard.astype(np.float32)
+        out: FloatArray = cascade(self._sections, block, self._state).astype(np.float32)  # (C, T)
         return out

@@ -44,6 +44,8 @@ _LISTEN_SECONDS = 0.2
 _TEND_SECONDS = 1.0
 _BETWEEN_LOOKS_SECONDS = 0.2
 _SOON_SECONDS = 0.1
+_SHORTEST_IDLE_SECONDS = 60.0
+"""For a worker that was started before there was a job for it."""
 _TRIP_SECONDS = 5.0
 _TO_DO: frozenset[State] = frozenset({"waiting", "ready", "running"})
 _UNDONE: frozenset[State] = _TO_DO | {"stalled", "retry", "publishing"}
@@ -82,7 +84,7 @@ class Daemon:
         self._touched: set[Path] = set()
         self._stops = 0
         self._stop_by = float("inf")
-        self._reload_wanted = self._paused = self._tripped = self._looked = False
+        self._reload_wanted = self._paused = self._tripped = self._looked = self._settles = False
         self._changed = True
 
     def stop(self) -> None:
@@ -187,15 +189,27 @@ class Daemon:
             self._awake.hold()
             if self._desk.turn(_LISTEN_SECONDS):
                 self._changed = True
-                self._agenda.within("idle", 60.0 * self._settings.daemon.idle_minutes)
+                self._idle_later()
             return
         if self._agenda.take("next"):
             return
         self._awake.let_go()
+        self._warm_up()
         if self._agenda.take("idle"):
             self._worker.close()
         if self._wake.wait(self._agenda.seconds_left()):
             self._wake.set()  # for `_look`, which asks too while a job runs
+
+    def _warm_up(self) -> None:
+        """Start the worker while a render settles, once; it is up when the job begins."""
+        was_settling, self._settles = self._settles, self._reconciler.is_settling
+        if self._settles and not was_settling and not self._stops and not self._why_paused():
+            self._worker.warm()
+            self._idle_later(_SHORTEST_IDLE_SECONDS)
+
+    def _idle_later(self, at_least_seconds: float = 0.0) -> None:
+        self._agenda.forget("idle")
+        self._agenda.within("idle", max(at_least_seconds, 60.0 * self._settings.daemon.idle_minutes))
 
     def _tell(self, state: Literal["running", "paused", "stopping", "stopped"]) -> None:
         problems = tuple(

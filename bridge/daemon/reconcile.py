@@ -114,6 +114,11 @@ class Reconciler:
         dues = [due for due in (self._settling.next_due(), self._look_again_at) if due is not None]
         return min(dues, default=None)
 
+    @property
+    def is_settling(self) -> bool:
+        """Say whether some file is being watched that may be a render soon."""
+        return self._settling.next_due() is not None
+
     def away(self) -> set[Path]:
         """Return the inboxes that are not there, do not answer, or are not what they were."""
         return {place for place, patrol in self._patrols.items() if patrol.away or patrol.is_silent}

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
@@ -90,17 +90,27 @@ class Worker:
 
         `decide` returns a drop whose stems are used instead of separating, or None to go on; it raises Cancelled to
         stop the job. What the job stages is held against sweeps until it failed, or `release` is called once it is
-        published. Raises DestinationError or NoSpaceError when the outbox cannot be staged in.
+        published. Raises DestinationError or NoSpaceError when the outbox cannot be staged in, DeviceError when the
+        system has no process to give.
         """
         assert self._job is None, "one job at a time"
         self.release()
-        self._held.enter_context(hold_stage(job.outbox, job.id))
         self._start()
+        self._held.enter_context(hold_stage(job.outbox, job.id))
         self._job, self._report, self._decide = job, report, decide
         self._heard = time.monotonic()
         self._send(protocol.encode_job(job))
         if self._pace != "full":
             self._send(protocol.encode_pace(self._pace))
+
+    def warm(self) -> None:
+        """Start the child if there is none, so that a job that is sure to come need not wait for it.
+
+        Where the system refuses, the job will say so.
+        """
+        if self._job is None:
+            with suppress(DeviceError):
+                self._start()
 
     def poll(self, timeout: float = 0.0) -> Staged | None:
         """Pass on what the worker says within `timeout` seconds; returns the staging folder once the job is done.
@@ -198,6 +208,19 @@ class Worker:
         if self._process is not None and self._process.poll() is None:
             return
         self._reap()
+        try:
+            self._launch()
+        except (OSError, RuntimeError) as exc:
+            # RuntimeError: no thread to be had for its messages.
+            self.kill()
+            self._reap()
+            reason = (getattr(exc, "strerror", None) or str(exc)).lower()
+            raise DeviceError(
+                f"The worker process cannot be started: {reason}.",
+                hint="Close other programs; see that there is memory, and space for temporary files.",
+            ) from exc
+
+    def _launch(self) -> None:
         if self._log is None:
             self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._process = subprocess.Popen(
@@ -210,10 +233,11 @@ class Worker:
         )
         self._family.adopt(self._process.pid)
         self._messages = queue.SimpleQueue()
-        self._reader = threading.Thread(
+        reader = threading.Thread(
             target=_read, args=(self._process.stdout, self._messages), name="worker-reader", daemon=True
         )
-        self._reader.start()
+        reader.start()
+        self._reader = reader
         self._started(self._process.pid)
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
-"""A daemon that is killed, with its worker or alone, at a named step of the work on one render.
+"""Daemons that are killed, with their worker or alone, each at a named step of the work on one render.
 
-Usage: killed_daemon.py FOLDER STEP RENDER. The steps are calls of public functions that are wrapped here; the product
-knows nothing of them.
+Usage: killed_daemon.py FOLDER, with a line "STEP|RENDER" on its input for each daemon, answered by the code that it
+ended with. Each is a process of its own, forked from one that has loaded what they are made of, as that takes most of
+their time. The steps are calls of public functions that are wrapped here; the product knows nothing of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bridge.journal.journal import Journal
 from bridge.worker.client import Worker
 from tests.daemon.houses import House
 
-FOLDER, STEP, RENDER = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+FOLDER, STEP, RENDER = Path(sys.argv[1]), "", ""
 CHILDREN: list[int] = []
 
 
@@ -80,6 +81,12 @@ wrapped(desk, "put_away", lambda work, _: work)
 wrapped(recovery, "find_staged", lambda work, *_, **__: work)
 
 if __name__ == "__main__":
-    house = House(FOLDER)
-    house.after = "move" if "put_away" in STEP else "keep"
-    sys.exit(house.once())
+    for line in sys.stdin:
+        STEP, RENDER = line.rstrip("\n").split("|")
+        if (daemon := os.fork()) == 0:
+            house = House(FOLDER)
+            house.after = "move" if "put_away" in STEP else "keep"
+            code = house.once()
+            print(f"never came to '{STEP}': {house.story()}", file=sys.stderr, flush=True)
+            os._exit(code)
+        print(os.waitstatus_to_exitcode(os.waitpid(daemon, 0)[1]), flush=True)

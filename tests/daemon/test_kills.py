@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from tests.daemon.houses import House, sound
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="SIGKILL is how it is killed")
-KILLED = str(Path(__file__).with_name("killed_daemon.py"))
+PROGRAM = str(Path(__file__).with_name("killed_daemon.py"))
 STEPS = [
     "after see",
     "before move",
@@ -36,18 +38,33 @@ STEPS = [
 ]
 
 
+@contextmanager
+def daemons_killed(folder: Path) -> Iterator[Callable[[str, str], None]]:
+    """Give what starts a daemon in this folder and returns once it was killed at this step of this render."""
+    with subprocess.Popen(
+        [sys.executable, PROGRAM, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        asked, answered = program.stdin, program.stdout
+
+        def kill(step: str, render: str) -> None:
+            print(step, render, sep="|", file=asked, flush=True)
+            assert answered.readline() == f"{-signal.SIGKILL}\n", step
+
+        yield kill
+
+
 def test_a_daemon_killed_at_every_step_in_turn_makes_each_drop_once(tmp_path: Path) -> None:
     house = House(tmp_path)
     before = {}
-    for number, step in enumerate(STEPS):
-        # The one who is killed at this step first does what the one before left undone.
-        name = f"take {number:02d}"
-        before[name] = sound(house.inbox / f"{name}.wav", seed=number).read_bytes()
-        ended = subprocess.run(
-            [sys.executable, KILLED, str(tmp_path), step, name], timeout=60, capture_output=True, text=True
-        )
-        assert ended.returncode == -signal.SIGKILL, f"never came to '{step}': {ended.stderr} {house.story()}"
-        assert set(house.drops()) <= set(before), "nothing but whole drops is ever visible"
+    with daemons_killed(tmp_path) as kill:
+        for number, step in enumerate(STEPS):
+            # The one who is killed at this step first does what the one before left undone.
+            name = f"take {number:02d}"
+            before[name] = sound(house.inbox / f"{name}.wav", seed=number).read_bytes()
+            kill(step, name)
+            assert set(house.drops()) <= set(before), "nothing but whole drops is ever visible"
     assert house.once() == 0
     assert house.drops() == sorted(before)
     assert house.renders_of_drops() == sorted(f"{name}.wav" for name in before)
@@ -62,8 +79,9 @@ def test_a_daemon_killed_at_every_step_in_turn_makes_each_drop_once(tmp_path: Pa
 def test_killed_once_more_while_it_recovers_it_still_makes_one_drop(tmp_path: Path) -> None:
     house = House(tmp_path)
     sound(house.inbox / "take.wav")
-    for step in ("after publishing", "before find_staged", "after find_staged", "before rename", "after rename"):
-        assert subprocess.run([sys.executable, KILLED, str(tmp_path), step, "take"], timeout=60).returncode < 0
+    with daemons_killed(tmp_path) as kill:
+        for step in ("after publishing", "before find_staged", "after find_staged", "before rename", "after rename"):
+            kill(step, "take")
     assert house.once() == 0
     assert house.drops() == ["take"]
     assert house.staging_is_clean()
@@ -73,8 +91,9 @@ def test_killed_once_more_while_it_recovers_it_still_makes_one_drop(tmp_path: Pa
 def test_a_render_that_kills_the_daemon_every_time_is_parked_in_the_end(tmp_path: Path) -> None:
     house = House(tmp_path)
     sound(house.inbox / "take.wav")
-    for _ in range(3):
-        assert subprocess.run([sys.executable, KILLED, str(tmp_path), "after begin", "take"], timeout=60).returncode < 0
+    with daemons_killed(tmp_path) as kill:
+        for _ in range(3):
+            kill("after begin", "take")
     assert house.once() == 1
     assert house.states() == {"take.wav": "parked"}
     assert (house.state / "parked" / house.works()[0].id / "reason.json").exists()

@@ -93,7 +93,8 @@ def test_damage_done_twice_is_kept_twice(tmp_path: Path) -> None:
         filled(tmp_path, 1).write_bytes(b"x" * 5000)
         with open_journal(tmp_path):
             pass
-    assert len(list(tmp_path.glob(f"{NAME}.corrupt-*"))) == 2
+    kept = [path for path in tmp_path.glob(f"{NAME}.corrupt-*") if not path.name.endswith("-journal")]
+    assert [path.read_bytes() for path in kept] == [b"x" * 5000] * 2
 
 
 def test_what_was_half_done_in_a_damaged_file_is_not_rolled_back_into_the_new_one(tmp_path: Path) -> None:
@@ -102,8 +103,8 @@ def test_what_was_half_done_in_a_damaged_file_is_not_rolled_back_into_the_new_on
     half_done.write_bytes(b"\0" * 600)
     with open_journal(tmp_path) as journal:
         seen(journal)
-    assert not half_done.exists()
-    assert len(list(tmp_path.glob(f"{NAME}.corrupt-*-journal"))) == 1
+    assert half_done.read_bytes()[:600] != b"\0" * 600, "the new file has one of its own"
+    assert [path.read_bytes() for path in tmp_path.glob(f"{NAME}.corrupt-*-journal")] == [b"\0" * 600]
 
 
 def test_an_emptied_file_is_told_as_a_new_journal(tmp_path: Path) -> None:
@@ -237,6 +238,6 @@ def test_a_locked_or_vanished_disk_is_told_as_something_that_passes(tmp_path: Pa
 def test_no_wal_is_used_and_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         seen(journal)
-        assert journal._connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+        assert journal._connection.execute("PRAGMA journal_mode").fetchone()[0] == "persist"
         assert journal._connection.execute("PRAGMA synchronous").fetchone()[0] == 3
-        assert sorted(entry.name for entry in tmp_path.iterdir()) == ["journal.lock", NAME]
+        assert sorted(entry.name for entry in tmp_path.iterdir()) == ["journal.lock", NAME, f"{NAME}-journal"]
