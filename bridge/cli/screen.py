@@ -18,6 +18,7 @@ from bridge.errors import BridgeError
 from bridge.units import format_duration
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.text import Text
 
 __all__ = ["Screen", "lines_of"]
@@ -40,11 +41,15 @@ class Screen(Feedback):
     def __init__(self, status: Path) -> None:
         """`status` is the daemon's status.json."""
         super().__init__()
+        self._status = status
+        self._live = self._lines()
+
+    def _lines(self) -> Live:
+        """Make the lines; they are made anew after each pause, since old ones would clear what was printed below."""
         from rich.console import Console
         from rich.live import Live
 
-        self._status = status
-        self._live = Live(
+        return Live(
             console=Console(stderr=True),
             get_renderable=self._text,
             refresh_per_second=2,
@@ -54,7 +59,7 @@ class Screen(Feedback):
         )
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._live.start(refresh=True)
         return self
 
     def __exit__(
@@ -87,7 +92,8 @@ class Screen(Feedback):
             yield
         finally:
             if shown:
-                self._live.start()
+                self._live = self._lines()
+                self._live.start(refresh=True)
 
     def _text(self) -> Text:
         from rich.text import Text
