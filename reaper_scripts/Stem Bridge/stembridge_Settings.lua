@@ -9,9 +9,9 @@
 
 local r = reaper
 local TITLE = "Stem Bridge: settings"
-local FIELDS = { "mode", "preset", "model", "inbox", "mute_source", "media" }
+local FIELDS = { "mode", "preset", "model", "inbox", "mute_source", "media", "tempo" }
 local CAPTIONS = "Send (time items tracks bus master),Preset (empty = inbox's),Model (empty = inbox's),Inbox (number),"
-  .. "Mute what was sent (yes no),Media stays in (drop project),extrawidth=120"
+  .. "Mute what was sent (yes no),Media stays in (drop project),Tempo and markers (empty always),extrawidth=120"
 
 r.defer(function() end)
 
@@ -42,6 +42,7 @@ local function fault(field, value)
     model = #models > 0 and names_of(models) or { value },
     mute_source = { "yes", "no" },
     media = { "drop", "project" },
+    tempo = { "empty", "always" },
   }
   if field == "inbox" then
     local number = math.tointeger(tonumber(value))

@@ -179,9 +179,9 @@ def test_preset_and_model_of_the_settings_go_along(tmp_path: Path) -> None:
     place, reaper = workplace(tmp_path), busy(tmp_path)
     (place.state / "presets.lua").write_text('return {presets = {{name = "karaoke"}}, models = {"htdemucs"}}\n')
     reaper.inputs = [
-        "master,karoke,,1,yes,drop",
-        "master,karaoke,htdemucs,7,yes,drop",
-        "master,karaoke,htdemucs,1,no,drop",
+        "master,karoke,,1,yes,drop,empty",
+        "master,karaoke,htdemucs,7,yes,drop,empty",
+        "master,karaoke,htdemucs,1,no,drop,empty",
     ]
     reaper.run(place.script("Settings"))
     assert reaper.messages == ["'karoke' is no preset. Known: karaoke", "There are 1 inboxes: give a number."]

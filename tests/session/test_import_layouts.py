@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from bridge.domain.preset import Bus, Preset, StemPreset
-from bridge.domain.render import Source
+from bridge.domain.render import Marker, Origin, Source
 from bridge.domain.session import FxPlan
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.session.reascript import import_script
 from tests.reaper.standin.machine import Reaper
 from tests.reaper.standin.sound import master
 from tests.reaper.standin.state import Item, Tempo, Track
+from tests.reaper.standin.state import Marker as ProjectMarker
 from tests.reaper.standin.text import arrangement, routing
 from tests.session.small_drops import FRAMES, RATE, SmallDrop, make_drop
 
@@ -120,6 +121,62 @@ def test_tempo_never_goes_over_what_the_user_has(tmp_path: Path, mine: str) -> N
     count = len(reaper.project.tempo)
     reaper.run(make_drop(tmp_path, tempo=TEMPO).script)
     assert len(reaper.project.tempo) == count
+
+
+MAP = TempoMap((TempoChange(0.0, 90.0, 3, 4), TempoChange(2.0, 120.5, 4, 4, True)), "sidecar")
+
+
+@pytest.mark.parametrize("mine", [[], [0.0], [0.5, 1.0, 1.75, 2.5, 3.0], [1.0, 3.0005], [9.0]])
+def test_where_the_user_asks_tempo_and_markers_come_in_over_their_own_once_and_only_where_the_render_has_any(
+    tmp_path: Path, mine: list[float]
+) -> None:
+    reaper = Reaper()
+    reaper.ext_state["stembridge", "tempo"] = "always"
+    reaper.project.tracks.append(Track())
+    reaper.project.tempo = [Tempo(at, 77.0 + at, 4, 4) for at in mine]
+    reaper.project.markers = [ProjectMarker("Mine", 0.25, 0.25, False, 1), ProjectMarker("Verse", 1.01, 1.01, False, 2)]
+    before = reaper.project.state()
+    markers = [Marker(80, "Verse"), Marker(160, "Chorus", 80)]
+    drop = make_drop(tmp_path, tempo=MAP, origin=Origin(1.0, "sidecar"), markers=markers)
+    reaper.run(drop.script)
+    kept = [(at, 77.0 + at) for at in mine if not 0.999 < at < 3.001]
+    assert [(one.seconds, one.bpm) for one in reaper.project.tempo] == sorted([*kept, (1.0, 90.0), (3.0, 120.5)])
+    assert sorted(marker.name for marker in reaper.project.markers) == ["Chorus", "Mine", "Verse"]
+    once = reaper.project.state()
+    reaper.run(drop.script)
+    assert reaper.project.state() == once
+    # What the user does to the map afterwards stays, also when a track comes back.
+    del reaper.project.tempo[-1]
+    reaper.project.delete_track(reaper.project.track("Drums"))
+    changed = [(one.seconds, one.bpm) for one in reaper.project.tempo]
+    reaper.run(drop.script)
+    assert [(one.seconds, one.bpm) for one in reaper.project.tempo] == changed
+    while reaper.undo():
+        pass
+    assert reaper.project.state() == before
+
+
+def test_a_second_render_of_the_same_song_finds_its_tempo_there_and_sets_none(tmp_path: Path) -> None:
+    reaper = Reaper()
+    reaper.ext_state["stembridge", "tempo"] = "always"
+    reaper.run(make_drop(tmp_path / "a", tempo=MAP).script)
+    calls = reaper.calls["SetTempoTimeSigMarker"]
+    assert calls == 2
+    reaper.run(make_drop(tmp_path / "b", drop_id="fedcba9876543210", tempo=MAP).script)
+    assert reaper.calls["SetTempoTimeSigMarker"] == calls
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize("name", ["DeleteTempoTimeSigMarker", "SetTempoTimeSigMarker"])
+def test_a_tempo_map_that_cannot_be_put_in_leaves_the_user_s_own(tmp_path: Path, name: str, skip: int) -> None:
+    reaper = Reaper()
+    reaper.ext_state["stembridge", "tempo"] = "always"
+    reaper.project.tempo = [Tempo(0.0, 77.0, 4, 4), Tempo(1.0, 78.0, 4, 4)]
+    before = reaper.project.state()
+    reaper.fail_next(name, skip=skip)
+    reaper.run(make_drop(tmp_path, tempo=MAP).script)
+    assert reaper.project.state() == before
+    assert "change of tempo" in reaper.messages[0] or "set the tempo" in reaper.messages[0]
 
 
 def test_live_effects_take_their_preset_and_parameters_or_it_is_said(tmp_path: Path) -> None:

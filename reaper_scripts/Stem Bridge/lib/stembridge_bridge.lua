@@ -11,7 +11,8 @@ local NO_LITERAL = '[^%w%s{}%[%]=,."\\_+-]' -- without parentheses and colons no
 local SEPARATOR = package.config:sub(1, 1)
 
 bridge.MODES = { "time", "items", "tracks", "bus", "master" }
-bridge.DEFAULTS = { mode = "", preset = "", model = "", inbox = "1", mute_source = "yes", media = "drop" }
+bridge.DEFAULTS =
+  { mode = "", preset = "", model = "", inbox = "1", mute_source = "yes", media = "drop", tempo = "empty" }
 
 -- Joins names to a path.
 function bridge.path(first, ...)

@@ -155,6 +155,12 @@ local function add_marker(marker, start)
   must(index >= 0, "add a marker")
 end
 
+local function remove_tempo(indexes)
+  for i = #indexes, 1, -1 do
+    must(r.DeleteTempoTimeSigMarker(edit.PROJECT, indexes[i]), "take out a change of tempo")
+  end
+end
+
 local function add_tempo(change, start)
   local seconds = math.max(0, start + change.seconds)
   local bpm, num, den = change.bpm, change.num, change.den
@@ -163,6 +169,7 @@ end
 
 -- Makes everything on the list, from a drop in `folder`, and returns the new takes.
 return function(todo, found, folder)
+  remove_tempo(todo.old_tempo)
   for _, change in ipairs(todo.tempo) do add_tempo(change, todo.start) end -- first: later it could move what is there
   local index, takes = place_for_tracks(), {}
   for number, spec in ipairs(todo.tracks) do

@@ -6,7 +6,8 @@
 local lib = ...
 local r, edit = reaper, lib.edit
 local compare = {}
-local MARKER_TOLERANCE = 0.001 -- seconds
+local MARKER_TOLERANCE = 0.001 -- seconds; of changes of tempo too
+local BPM_TOLERANCE = 1e-6
 
 -- Returns what the project holds of any drop: tracks, items and takes by identity.
 function compare.survey()
@@ -125,6 +126,11 @@ local function missing_sends(todo, spec, found)
   for _, send in ipairs(spec.sends or {}) do want(send.to, send) end
 end
 
+-- Says whether the user wants a render's tempo and markers in a project that has its own.
+local function is_map_wanted()
+  return r.GetExtState("stembridge", "tempo") == "always"
+end
+
 -- Markers go only into a project that has none; the renderer's own project usually has the very same ones.
 local function missing_markers(todo, drop)
   local there = r.CountProjectMarkers(edit.PROJECT)
@@ -139,11 +145,37 @@ local function missing_markers(todo, drop)
   for _, marker in ipairs(drop.markers) do
     if not is_there(marker) then table.insert(missing, marker) end
   end
-  if there == 0 then
+  if there == 0 or is_map_wanted() and todo.is_first then
     todo.markers = missing
   elseif #missing > 0 and todo.is_first then
     table.insert(todo.notes, ("The project has its own markers, so %d of the render were left out."):format(#missing))
   end
+end
+
+local function is_same_change(index, seconds, change)
+  local ok, at, _, _, bpm, num, den, is_ramp = r.GetTempoTimeSigMarker(edit.PROJECT, index)
+  local is_there = ok and math.abs(at - seconds) < MARKER_TOLERANCE and math.abs(bpm - change.bpm) < BPM_TOLERANCE
+  return is_there and num == change.num and den == change.den and is_ramp == change.ramp
+end
+
+-- The tempo map goes into an empty project, or takes the place of the project's own map from the render's start to the
+-- map's last change, where the user wants that; what lies outside stays.
+local function missing_tempo(todo, drop)
+  local changes, count = drop.tempo or {}, r.CountTempoTimeSigMarkers(edit.PROJECT)
+  local is_empty = r.CountTracks(edit.PROJECT) == 0 and count == 0
+  if #changes == 0 or not is_empty and not (is_map_wanted() and todo.is_first) then return end
+  local function place(change) return math.max(0, todo.start + change.seconds) end
+  local first, last = place(changes[1]), place(changes[#changes])
+  local within = {}
+  for i = 0, count - 1 do
+    local _, at = r.GetTempoTimeSigMarker(edit.PROJECT, i)
+    if at > first - MARKER_TOLERANCE and at < last + MARKER_TOLERANCE then table.insert(within, i) end
+  end
+  local is_same = #within == #changes
+  for number, change in ipairs(changes) do
+    is_same = is_same and is_same_change(within[number], place(change), change)
+  end
+  if not is_same then todo.tempo, todo.old_tempo = changes, within end
 end
 
 -- Decides where each track goes: into a folder above it, to another track by a send, or (nil) to the master.
@@ -200,7 +232,7 @@ end
 -- Returns what is to be made; changes nothing.
 function compare.missing(drop, found, folder)
   local todo = { start = compare.start_of(drop), tracks = {}, takes = {}, sends = {}, markers = {}, notes = {} }
-  todo.tempo, todo.mutes, todo.is_new, todo.adopted = {}, {}, {}, adopt(drop, found)
+  todo.tempo, todo.old_tempo, todo.mutes, todo.is_new, todo.adopted = {}, {}, {}, {}, adopt(drop, found)
   todo.is_first = true
   for _, spec in ipairs(drop.tracks) do
     -- Without its track but with its item, a stem was moved to a track of the user's.
@@ -218,8 +250,7 @@ function compare.missing(drop, found, folder)
     missing_sends(todo, spec, found)
   end
   missing_markers(todo, drop)
-  local is_empty = r.CountTracks(edit.PROJECT) == 0 and r.CountTempoTimeSigMarkers(edit.PROJECT) == 0
-  if is_empty then todo.tempo = drop.tempo or {} end
+  missing_tempo(todo, drop)
   return todo
 end
 

@@ -25,6 +25,7 @@ FAILURES: dict[str, object] = {
     "AddProjectMarker2": -1,
     "AddTakeToMediaItem": None,
     "CreateTrackSend": -1,
+    "DeleteTempoTimeSigMarker": False,
     "GetMediaSourceLength": (0.0, False),
     "GetProjExtState": (0, ""),
     "GetSetMediaItemInfo_String": (False, ""),

@@ -66,6 +66,13 @@ class Timeline(Window):
         self._project.tempo.sort(key=lambda one: one.seconds)
         return True
 
+    def DeleteTempoTimeSigMarker(self, _proj: object, index: int) -> bool:
+        self._edit()
+        if not 0 <= index < len(self._project.tempo):
+            return False
+        del self._project.tempo[index]
+        return True
+
     def TimeMap_GetTimeSigAtTime(self, _proj: object, seconds: float) -> tuple[int, int, float]:
         signed = [one for one in self._project.tempo if one.seconds <= seconds]
         numerator = next((one.numerator for one in reversed(signed) if one.numerator), 4)
