@@ -66,9 +66,9 @@ def batch(
     json: options.Json = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Separate every sound file of a folder, each once: run it again, and it goes on where it stopped.
+    """Separate every sound file of a folder, each once.
 
-    Stems are FLAC unless you say otherwise. Prints the path of every drop. A file that fails does not stop the others.
+    Run it again, and it goes on where it stopped. Stems are FLAC unless you say otherwise. Prints the path of every drop. A file that fails does not stop the others.
     """
     from bridge.batch.gate import Gate, check_hours
     from bridge.batch.report import check_report

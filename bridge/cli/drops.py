@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Delivered folders: list, show, prune.", no_args_is_help=True)
+app = typer.Typer(help="Delivered folders: list, show, keep, prune.", no_args_is_help=True)
 
 Outboxes = Annotated[
     list[Path] | None,

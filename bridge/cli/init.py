@@ -47,7 +47,7 @@ def init(
         ) from exc
     load(file)
     output.say(f"Settings are in {file}.")
-    output.say(f"Render into {home / 'inbox'}; then run: stem-bridge process {output.shell(home / 'inbox')}")
+    output.say(f"Render into {home / 'inbox'}; then run: stem-bridge watch")
     output.result(str(file))
 
 
@@ -122,6 +122,7 @@ tell:
 
 presets:
   # folders: [{presets}]   # your own presets; one there hides a shipped one of its name
+  # live: false   # while `watch` runs: a preset that is saved is heard at once, in an audition of the newest drop
   # bpm: 120   # tempo of your renders, for note values in presets; else the DAW, a .mid or the drums say it
 
 models:

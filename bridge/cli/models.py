@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="What separates: list, fetch, verify.", no_args_is_help=True)
+app = typer.Typer(help="What separates: list, pull, verify.", no_args_is_help=True)
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of models; see: stem-bridge models list")]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="What is done with the stems: list, show, check, write.", no_args_is_help=True)
+app = typer.Typer(help="What is done with the stems: list, show, check, new, audition.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset's name, or the path of its file.")]
 

@@ -26,10 +26,10 @@ def watch(
     json: options.Json = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Make a drop of every render that appears in an inbox, until stopped.
+    """Make a drop of every render in an inbox.
 
-    Ctrl-C lets the job under way end, if that takes no more than a minute; a second one stops at once, and the job
-    begins again next time. SIGHUP reads the settings again.
+    It goes on until it is stopped. Ctrl-C lets the job under way end, if that takes no more than a minute; a second one
+    stops at once, and the job begins again next time. SIGHUP reads the settings again.
     """
     from bridge.cli.log import Logged
     from bridge.config import load, state_folder
