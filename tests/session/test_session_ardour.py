@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -93,7 +94,9 @@ def planned(channels: int, origin: Origin, common_gain_db: float, preset: Preset
 def exported(drop: SmallDrop) -> np.ndarray:
     """Let Ardour load the session and export it: (channels, frames).
 
-    It sees no plugins and no settings of this computer: looking for plugins, it has crashed (`munmap_chunk()`).
+    It sees no plugins and no settings of this computer. Ardour 7.3's tool is often ended by the C library (`free():
+    invalid size`) when it gives back the buffers of its export channels, the file being whole by then: seen with a
+    debugger, in 7 of 14 exports of six channels. So it is the sound that counts, to the last sample.
     """
     assert EXPORT, "CI installs Ardour 7: see the Makefile's test-tools"
     session = drop.folder / ARDOUR_SESSION
@@ -107,7 +110,8 @@ def exported(drop: SmallDrop) -> np.ndarray:
     command = [EXPORT, "-b", "float", "-o", str(out), str(session.parent), session.stem]
     alone = {**os.environ, **dict.fromkeys(asked, str(home)), **dict.fromkeys(searched, str(empty))}
     told = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=120)
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert told.returncode in (0, -signal.SIGABRT, -signal.SIGSEGV), told.stdout + told.stderr
+    assert out.is_file(), told.stdout + told.stderr
     sound, rate = soundfile.read(out, always_2d=True)
     assert rate == RATE
     return sound.T  # (C, T)
