@@ -18,7 +18,7 @@ __all__ = ["install", "plugins"]
 
 _SOURCES = Path(__file__).resolve().parent / "effects" / "vst3"
 _DPF = Path(os.environ.get("DPF", "/usr/share/dpf"))
-_PROGRAMS = {"TestTrim": "trim", "TestFault": "fault"}
+_PROGRAMS = {"TestTrim": "trim", "TestFault": "fault", "TestSynth": "synth"}
 _COPIES = ("CrashOnLoad", "ExitOnLoad", "HangOnLoad", "SlowToLoad")
 """Names under which TestFault misbehaves while it is loaded."""
 
@@ -50,8 +50,10 @@ def _built() -> Path:
     there = Path(tempfile.gettempdir()) / f"stem-bridge-test-plugins-{user}-{digest.hexdigest()[:16]}"
     if not there.is_dir():
         made = Path(tempfile.mkdtemp(prefix="stem-bridge-vst3-"))
+        framework = _with_few_controllers(made)
         for name, source in _PROGRAMS.items():
-            _compile(_SOURCES / source, _program(made, name))
+            _compile(_SOURCES / source, framework, _program(made, name))
+        shutil.rmtree(framework)
         for name in _COPIES:
             shutil.copy(_program(made, "TestFault"), _program(made, name))
         try:
@@ -62,14 +64,25 @@ def _built() -> Path:
     return there
 
 
+def _with_few_controllers(folder: Path) -> Path:
+    """Copy DPF so that an instrument has 1 parameter for MIDI controllers, not 2080: a host asks each 1000 times."""
+    copy = folder / "dpf"
+    shutil.copytree(_DPF / "distrho", copy)
+    header = copy / "src" / "DistrhoPluginVST.hpp"
+    text = header.read_text("utf-8")
+    assert "130*16" in text, "another version of DPF; look for kVst3InternalParameterMidiCC_end"
+    header.write_text(text.replace("130*16", "1"), "utf-8")
+    return copy
+
+
 def _program(folder: Path, name: str) -> Path:
     inside = folder / f"{name}.vst3" / "Contents" / f"{platform.machine()}-linux"
     inside.mkdir(parents=True, exist_ok=True)
     return inside / f"{name}.so"
 
 
-def _compile(source: Path, program: Path) -> None:
+def _compile(source: Path, framework: Path, program: Path) -> None:
     command = ["g++", "-std=gnu++14", "-O1", "-w", "-fPIC", "-fvisibility=hidden", "-shared"]
-    command += ["-DDISTRHO_PLUGIN_TARGET_VST3", f"-I{source}", f"-I{_DPF / 'distrho'}"]
-    command += [str(source / "plugin.cpp"), str(_DPF / "distrho" / "DistrhoPluginMain.cpp"), "-o", str(program), "-ldl"]
+    command += ["-DDISTRHO_PLUGIN_TARGET_VST3", f"-I{source}", f"-I{framework}"]
+    command += [str(source / "plugin.cpp"), str(framework / "DistrhoPluginMain.cpp"), "-o", str(program), "-ldl"]
     subprocess.run(command, check=True)

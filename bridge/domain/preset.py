@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Bus", "Chain", "Effect", "MidSide", "OutputOptions", "Parallel", "Plugin", "Preset", "Send", "StemPreset"]
+from bridge.domain.stems import instrument_of
+
+__all__ = [
+    "Bus",
+    "Chain",
+    "Effect",
+    "Instrument",
+    "MidSide",
+    "OutputOptions",
+    "Parallel",
+    "Plugin",
+    "Preset",
+    "Send",
+    "StemPreset",
+]
 __all__ += ["Step"]
 
 ParameterValue = bool | float | str
@@ -97,6 +111,19 @@ class StemPreset:
 
 
 @dataclass(frozen=True)
+class Instrument:
+    """A plugin that plays notes of the .mid beside the render: one more track, no part of the mix."""
+
+    name: str
+    plugin: Plugin
+    """Never bypassed, always fully wet."""
+    tracks: tuple[str, ...] = ()
+    """Names of MIDI tracks it plays, or patterns such as 'Keys*', any case; none = all."""
+    mix: StemPreset = field(default_factory=StemPreset)
+    """What happens to its sound, as to a stem's."""
+
+
+@dataclass(frozen=True)
 class Bus:
     """A mixer bus of the session; where `print_`, also a file: all that comes in, through `chain`, before its fader."""
 
@@ -156,6 +183,8 @@ class Preset:
     """By stem name; '*' stands for every stem not named."""
     buses: Mapping[str, Bus] = field(default_factory=dict)
     sends: tuple[Send, ...] = ()
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    """By name; each becomes a file and a track of its own."""
     output: OutputOptions = OutputOptions()
     stated_output: frozenset[str] = frozenset()
     """Which keys of `output` the file itself sets; the others may come from the settings."""
@@ -167,5 +196,7 @@ class Preset:
     """How stems reach their bus in the session: by sends, or as children of a folder track."""
 
     def for_stem(self, stem: str) -> StemPreset:
-        """Return what applies to `stem`: its own entry, else '*', else nothing done."""
+        """Return what applies to `stem`: its own entry, else '*', else nothing done; or to the key of an instrument."""
+        if (name := instrument_of(stem)) is not None:
+            return self.instruments[name].mix
         return self.stems.get(stem) or self.stems.get("*") or StemPreset()

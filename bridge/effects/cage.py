@@ -60,17 +60,20 @@ def main() -> None:
 
 def _serve(channel: _Channel, questions: queue.SimpleQueue[Question], folder: Path) -> None:
     # Not before the pipes are ours: what is loaded now may print.
+    from bridge.effects.caged_instrument import CagedInstrument
     from bridge.effects.caged_plugin import CagedPlugin, Refusal, describe
 
-    plugin: CagedPlugin | None = None
+    plugin: CagedPlugin | CagedInstrument | None = None
     while True:
         asked = channel.asked = questions.get()
         faulthandler.dump_traceback_later(asked["seconds"] + _GRACE_SECONDS, exit=True)
         try:
             if asked["do"] == "load":
-                plugin, said = CagedPlugin.load(asked, folder)
-            elif asked["do"] == "play" and plugin is not None:
+                plugin, said = (CagedInstrument if asked["plays"] else CagedPlugin).load(asked, folder)
+            elif asked["do"] == "play" and isinstance(plugin, CagedPlugin):
                 said = {"frames": plugin.play(asked["frames"])}
+            elif asked["do"] == "perform" and isinstance(plugin, CagedInstrument):
+                said = {"frames": plugin.perform(asked["messages"], asked["frames"])}
             else:
                 said = describe(asked["path"], asked["plugin_name"])
         except Refusal as exc:

@@ -12,9 +12,9 @@ import pedalboard
 from bridge.domain.stems import FloatArray
 from bridge.effects.parameters import Refusal, check_all, read_all, set_all, shown
 
-__all__ = ["CagedPlugin", "Refusal", "describe"]
+__all__ = ["BUFFER", "CagedPlugin", "Refusal", "describe", "introduced", "load_plugin", "take_state"]
 
-_BUFFER = 8192
+BUFFER = 8192
 """Frames the plugin works on at once; divides the blocks, so that all its blocks are equal."""
 _MOST_STATE_BYTES = 64 << 20
 _MOST_DESCRIBED = 1
@@ -36,16 +36,8 @@ class CagedPlugin:
         sound = np.memmap(
             folder / "sound", np.float32, "r+", shape=(2, asked["channels"], asked["frames"])
         )  # (2, C, T)
-        first = fittings[0].instances[0]
-        state = _state(first)
-        (folder / "state").write_bytes(state)
-        told = {
-            "name": first.name,
-            "maker": first.manufacturer_name,
-            "version": first.version,
-            "latency_frames": max(int(one.reported_latency_samples) for one in fittings[0].instances),
-            "parameters": read_all(first),
-        }
+        told = introduced(fittings[0].instances[0], folder)
+        told["latency_frames"] = max(int(one.reported_latency_samples) for one in fittings[0].instances)
         for fitting in fittings:
             fitting.reset()
         return cls(fittings, sound), told
@@ -92,7 +84,7 @@ class _Fitting:
 
     def _run(self, instance: Any, block: FloatArray) -> FloatArray:
         try:
-            out: FloatArray = instance.process(block, self._sample_rate, buffer_size=_BUFFER, reset=False)
+            out: FloatArray = instance.process(block, self._sample_rate, buffer_size=BUFFER, reset=False)
         except (RuntimeError, ValueError) as exc:
             raise Refusal(f"{instance.name} failed: {_line(exc)}.", "Take it out of the preset.") from exc
         return out
@@ -110,7 +102,7 @@ def describe(path: str, plugin_name: str) -> dict[str, Any]:
         raise _not_loaded(path, exc) from exc
     if not plugin_name and len(names) > _MOST_DESCRIBED:
         return {"names": names, "plugin": None}
-    plugin = _load(path, plugin_name)
+    plugin = load_plugin(path, plugin_name)
     return {
         "names": names,
         "plugin": {
@@ -139,7 +131,20 @@ def _described(name: str, parameter: Any) -> dict[str, Any]:
     }
 
 
-def _load(path: str, plugin_name: str) -> Any:
+def introduced(plugin: Any, folder: Path) -> dict[str, Any]:
+    """Return what the parent is told of a plugin that is set up and has run; its state goes into the folder."""
+    (folder / "state").write_bytes(_state(plugin))
+    return {
+        "name": plugin.name,
+        "maker": plugin.manufacturer_name,
+        "version": plugin.version,
+        "latency_frames": int(plugin.reported_latency_samples),
+        "parameters": read_all(plugin),
+    }
+
+
+def load_plugin(path: str, plugin_name: str) -> Any:
+    """Load a plugin. Raises Refusal, `absent` where it is not one that works here."""
     try:
         return pedalboard.load_plugin(path, plugin_name=plugin_name or None)
     except (ImportError, RuntimeError, ValueError, TypeError) as exc:  # TypeError: a name that is no text
@@ -179,20 +184,27 @@ def _fit(asked: Mapping[str, Any], rows: slice) -> _Fitting:
 
 
 def _set_up(asked: Mapping[str, Any]) -> Any:
-    plugin = _load(asked["path"], asked["plugin_name"])
+    plugin = load_plugin(asked["path"], asked["plugin_name"])
     if plugin.is_instrument:
-        raise Refusal(f"{plugin.name} is an instrument: it plays notes and hears no sound.", "Take an effect.")
+        hint = "Take an effect; instruments stand under 'instruments' in a preset, and play the .mid beside the render."
+        raise Refusal(f"{plugin.name} is an instrument: it plays notes and hears no sound.", hint)
     if asked["preset"]:
-        try:
-            plugin.load_preset(asked["preset"])
-        except (RuntimeError, ValueError, OSError) as exc:
-            name = Path(asked["preset"]).name
-            raise Refusal(f"{plugin.name} does not take the state {name}: {_line(exc)}.", "Save it again.") from exc
+        take_state(plugin, asked["preset"])
         for wide in (2, 1):
             if _hears(plugin, wide, int(asked["sample_rate"])):
                 break
     set_all(plugin, asked["parameters"])
     return plugin
+
+
+def take_state(plugin: Any, preset: str) -> None:
+    """Load a .vstpreset. Raises Refusal when the plugin does not take it."""
+    try:
+        plugin.load_preset(preset)
+    except (RuntimeError, ValueError, OSError) as exc:
+        raise Refusal(
+            f"{plugin.name} does not take the state {Path(preset).name}: {_line(exc)}.", "Save it again."
+        ) from exc
 
 
 def _hears(plugin: Any, channels: int, sample_rate: int) -> bool:
@@ -204,7 +216,7 @@ def _hears(plugin: Any, channels: int, sample_rate: int) -> bool:
 
 
 def _run_once(plugin: Any, channels: int, sample_rate: int) -> None:
-    plugin.process(np.zeros((channels, _BUFFER), np.float32), sample_rate, buffer_size=_BUFFER, reset=False)
+    plugin.process(np.zeros((channels, BUFFER), np.float32), sample_rate, buffer_size=BUFFER, reset=False)
 
 
 def _state(plugin: Any) -> bytes:

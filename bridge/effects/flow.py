@@ -90,6 +90,10 @@ class Flow:
 
     def input(self, node: Node) -> Blocks:
         """Return what a stem's or bus's chain is fed, at its own level."""
+        if node.instrument is not None:
+            rate, frames = self._dry.sample_rate, self._dry.frames
+            score = node.score(rate, frames)
+            return self._rack.perform(node.instrument.plugin, score, node.key, rate, self._dry.channels, BLOCK)
         if not node.feeds:
             return self._source(node.key)
         gains = [np.array(feed.gains, np.float32)[:, np.newaxis] for feed in node.feeds]  # (C, 1)
@@ -148,7 +152,8 @@ def settle(nodes: Mapping[str, Node], dry: DryStems, tempo: TempoMap | None, rac
         before = after = 1.0
         if node.reference_lufs is not None:
             flow = Flow(nodes, dry, tempo, trims, rack)
-            heard = _measured(flow, flow.input(node), node.key, dry) if node.feeds else dry.levels(node.key)
+            is_made = bool(node.feeds) or node.instrument is not None
+            heard = _measured(flow, flow.input(node), node.key, dry) if is_made else dry.levels(node.key)
             before = _raise(node.reference_lufs, heard.lufs)
         trims[node.key] = Trim(before)
         if node.target_lufs is not None or node.target_peak_db is not None:

@@ -15,8 +15,9 @@ from functools import partial
 
 import numpy as np
 
+from bridge.domain.notes import NoteTrack
 from bridge.domain.preset import Preset
-from bridge.domain.stems import FloatArray, StemBlock, bus_of
+from bridge.domain.stems import FloatArray, StemBlock, kind_of
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.effects.drums import heard_tempo
 from bridge.effects.flow import DryStems, Flow, settle
@@ -57,18 +58,26 @@ class Graph:
     @property
     def printed(self) -> frozenset[str]:
         """Stems whose chain changes sound; all others stay as they are, bit for bit."""
-        return frozenset(key for key in self.nodes if bus_of(key) is None)
+        return frozenset(key for key in self.nodes if kind_of(key) == "stem")
 
     @property
     def buses(self) -> tuple[str, ...]:
         """Keys of the buses that are printed."""
-        return tuple(key for key, node in self.nodes.items() if node.is_delivered and bus_of(key) is not None)
+        return tuple(key for key, node in self.nodes.items() if node.is_delivered and kind_of(key) == "bus")
 
-    def run(self, dry: DryStems, tell: Tell = lambda _: None) -> Iterator[StemBlock]:
-        """Yield the printed stems and buses (by `bus_key`) in consecutive blocks of one size (the last may be shorter).
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Keys of the instruments that play."""
+        return tuple(key for key in self.nodes if kind_of(key) == "instrument")
+
+    def run(
+        self, dry: DryStems, tell: Tell = lambda _: None, heard: Callable[[TempoMap], None] = lambda _: None
+    ) -> Iterator[StemBlock]:
+        """Yield all that is printed, by key, in consecutive blocks of one size (the last may be shorter).
 
         All have one length, at least the render's: the longest tail, cut where it falls below -90 dBFS. Deterministic,
-        with fresh state on every call. `tell` hears what the user should know. Raises EffectError, PresetError.
+        with fresh state on every call. `tell` hears what the user should know, `heard` gets a tempo that was estimated.
+        Raises EffectError, PresetError.
         """
         wanted = [key for key, node in self.nodes.items() if node.is_delivered]
         if not wanted:
@@ -76,6 +85,7 @@ class Graph:
         tempo = self.tempo
         if self.needs_tempo and tempo is None:
             tempo = heard_tempo(dry, _DRUMS)
+            heard(tempo)
             tell(f"The tempo, {tempo.changes[0].bpm:.2f} BPM, was estimated from the drums; say it with --bpm.")
         flow = Flow(self.nodes, dry, tempo, settle(self.nodes, dry, tempo, self.rack), self.rack)
         limits = {key: flow.limit(key) for key in wanted}
@@ -107,16 +117,19 @@ def bind(
     channels: int,
     tempo: TempoMap | None = None,
     rack: Rack | None = None,
+    notes: Sequence[NoteTrack] = (),
 ) -> Graph:
     """Bind a preset to the stems of a render, building every effect once, so that errors come before any work.
 
     Entries of the preset for stems that are not there do nothing. Where note values have no `tempo`, it is estimated
-    from the drums when the graph runs. `rack` runs the user's own plugins; without one, none can be loaded. Raises
-    PresetError, PluginError, EffectError.
+    from the drums when the graph runs. `rack` runs the user's own plugins; without one, none can be loaded. `notes` are
+    what instruments may play, from the start of the render; one that has none is left out, and the rack tells so.
+    Raises PresetError, PluginError, EffectError.
     """
     rack = rack or Rack()
     fit = partial(rack.fit, sample_rate=sample_rate, channels=channels)
-    nodes = lay_out(preset, stems, channels, fit)
+    tracks = rack.staff(preset.instruments, notes, sample_rate=sample_rate, channels=channels)
+    nodes = lay_out(preset, stems, channels, fit, tracks)
     needs_tempo = any(has_notes(effect) for node in nodes.values() for effect in effects_of(node.chain))
     if needs_tempo and tempo is None and _DRUMS not in stems:
         raise PresetError(

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -141,6 +142,18 @@ class Cage:
         if type(given) is not int or not 0 <= given <= frames:
             raise Broken(f"gave {given} frames for {frames}")
         return np.array(self._sound[1, :, :given])  # (C, m)
+
+    def perform(self, messages: Sequence[tuple[int, bytes]], frames: int, seconds: float) -> FloatArray:
+        """Send MIDI messages, each with its frame, and return the sound of an instrument, (C, frames).
+
+        Raises Broken when what comes back has another length.
+        """
+        assert self._sound is not None
+        said = [(frame, message.hex()) for frame, message in messages]
+        given = self.ask("perform", seconds, frames=frames, messages=said).get("frames")
+        if given != frames:
+            raise Broken(f"gave {given} frames for {frames}")
+        return np.array(self._sound[1, :, :frames])  # (C, frames)
 
     @property
     def sound_channels(self) -> int:

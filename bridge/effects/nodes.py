@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import graphlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from bridge.domain.preset import Bus, Chain, Effect, MidSide, Parallel, Plugin, Preset, Send, StemPreset, Step
-from bridge.domain.stems import bus_key
+from bridge.domain.notes import NoteTrack, Score, score_of
+from bridge.domain.preset import (
+    Bus,
+    Chain,
+    Effect,
+    Instrument,
+    MidSide,
+    Parallel,
+    Plugin,
+    Preset,
+    Send,
+    StemPreset,
+    Step,
+)
+from bridge.domain.stems import bus_key, instrument_key
 from bridge.errors import PresetError
 from bridge.units import db_to_gain
 
@@ -42,6 +56,14 @@ class Node:
     feeds: tuple[Feed, ...]
     """What a bus sums; a stem has none."""
     is_delivered: bool
+    instrument: Instrument | None = None
+    """What its sound comes from, where that is no stem and no bus."""
+    tracks: tuple[NoteTrack, ...] = ()
+    """What the instrument plays, from the start of the render."""
+
+    def score(self, sample_rate: int, frames: int) -> Score:
+        """Return what its instrument plays over a render."""
+        return score_of(self.tracks, sample_rate, frames)
 
     @property
     def hears(self) -> frozenset[str]:
@@ -67,10 +89,22 @@ Fit = Callable[[str, Chain], Chain]
 """Told where a chain runs; takes out plugins that are to be skipped."""
 
 
-def lay_out(preset: Preset, stems: Sequence[str], channels: int, fit: Fit = lambda _, chain: chain) -> dict[str, Node]:
-    """Return every node by key, sources first. Raises PresetError when stems duck in a circle or under nobody."""
+def lay_out(
+    preset: Preset,
+    stems: Sequence[str],
+    channels: int,
+    fit: Fit = lambda _, chain: chain,
+    tracks: Mapping[str, tuple[NoteTrack, ...]] = MappingProxyType({}),
+) -> dict[str, Node]:
+    """Return every node by key, sources first. Raises PresetError when stems duck in a circle or under nobody.
+
+    `tracks` are what the instruments that take part play, by their names.
+    """
     nodes = {stem: node for stem in stems if (node := _stem(stem, preset.for_stem(stem), fit)) is not None}
-    buses = _Buses(preset, stems, channels, fit)
+    for name, playing in tracks.items():
+        key, instrument = instrument_key(name), preset.instruments[name]
+        nodes[key] = _player(instrument, playing, fit(key, _active(instrument.mix.chain)))
+    buses = _Buses(preset, [*stems, *(instrument_key(name) for name in tracks)], channels, fit)
     for name, bus in preset.buses.items():
         if bus.print_:
             buses.lay(name)
@@ -108,6 +142,24 @@ def _stem(stem: str, settings: StemPreset, fit: Fit) -> Node | None:
         auto,
         (),
         is_delivered=True,
+    )
+
+
+def _player(instrument: Instrument, tracks: tuple[NoteTrack, ...], chain: Chain) -> Node:
+    mix = instrument.mix
+    auto = isinstance(mix.tail, str)
+    return Node(
+        instrument_key(instrument.name),
+        chain,
+        mix.reference_lufs,
+        mix.target_lufs,
+        mix.target_peak_db,
+        LONGEST_AUTO_TAIL_SECONDS if isinstance(mix.tail, str) else mix.tail,
+        auto,
+        (),
+        is_delivered=True,
+        instrument=instrument,
+        tracks=tracks,
     )
 
 

@@ -135,6 +135,8 @@ def fingerprint(preset: Preset, options: PluginOptions) -> tuple[str, ...]:
     """
     chains = [preset.stems[name].chain for name in sorted(preset.stems)]
     chains += [preset.buses[name].chain for name in sorted(preset.buses)]
+    players = [preset.instruments[name] for name in sorted(preset.instruments)]
+    chains += [(one.plugin, *one.mix.chain) for one in players]
     return tuple(_print(step, options) for chain in chains for step in _steps(chain))
 
 

@@ -1,4 +1,5 @@
-"""Tempo map and markers of a project as a standard MIDI file: read beside a render, written beside its stems.
+"""Tempo map, markers and notes of a project as a standard MIDI file: read beside a render; written, but for notes,
+beside its stems.
 
 Source: Standard MIDI Files 1.0 (RP-001). Files are hostile by assumption: whatever the bytes, reading ends soon, in a
 value or in one clear ReadError.
@@ -15,9 +16,11 @@ from itertools import groupby, pairwise
 
 import mido
 
+from bridge.domain.notes import NoteTrack
 from bridge.domain.render import AudioFormat, Marker, Origin
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.errors import ReadError
+from bridge.midi.notes import read_notes
 from bridge.units import frames_to_seconds, seconds_to_frames
 
 __all__ = ["MOST_BYTES", "ProjectMidi", "read_midi", "write_midi"]
@@ -46,6 +49,8 @@ class ProjectMidi:
     """Empty when it says no tempo; else the first one lies at 0."""
     markers: tuple[tuple[float, str], ...] = ()
     """Seconds and name, in order of time."""
+    tracks: tuple[NoteTrack, ...] = ()
+    """Those that play something."""
 
     def tempo_from(self, origin: Origin) -> TempoMap | None:
         """Return the tempo map as seen from a render that starts at `origin` of the project."""
@@ -60,7 +65,7 @@ class ProjectMidi:
 
 
 def read_midi(data: bytes, name: str) -> ProjectMidi:
-    """Read tempo, time signatures, markers and cue points of all tracks of a format 0 or 1 file.
+    """Read tempo, time signatures, markers, cue points and notes of all tracks of a format 0 or 1 file.
 
     Texts are UTF-8, else Latin-1. A tempo is the roundest BPM that MIDI's whole microseconds can mean. Raises
     ReadError, calling the file `name`, when it is damaged or too large, counts in SMPTE frames, holds independent
@@ -135,7 +140,10 @@ def _timed(file: mido.MidiFile, name: str) -> ProjectMidi:
             changes.append(now)
     if len(changes) > 1 and changes[1].seconds == 0:
         del changes[0]
-    return ProjectMidi(tuple(changes) if says_tempo else (), tuple(markers))
+    tracks = read_notes(
+        file, [(0, _DEFAULT_MICROSECONDS), *((tick, m.tempo) for tick, m in events if m.type == "set_tempo")]
+    )
+    return ProjectMidi(tuple(changes) if says_tempo else (), tuple(markers), tracks)
 
 
 def _events(file: mido.MidiFile, name: str) -> Iterator[tuple[int, mido.MetaMessage]]:
@@ -219,6 +227,6 @@ def _steps(change: TempoChange | None, after: TempoChange | None) -> Iterator[Te
 
 def _fault(name: str, why: str) -> ReadError:
     return ReadError(
-        f"The tempo map and the markers of {name} were not used: {why}.",
+        f"{name} was not used: {why}.",
         hint="In REAPER, export it again with File > Export project MIDI.",
     )

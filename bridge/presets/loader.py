@@ -8,7 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from bridge.domain.preset import Bus, Chain, Effect, MidSide, OutputOptions, Parallel, Preset, Send, StemPreset, Step
+from bridge.domain.preset import (
+    Bus,
+    Chain,
+    Effect,
+    Instrument,
+    MidSide,
+    OutputOptions,
+    Parallel,
+    Preset,
+    Send,
+    StemPreset,
+    Step,
+)
 from bridge.presets.catalog import EFFECTS, REFUSED, SOURCES, STEMS, STEP_FIELDS
 from bridge.presets.compose import FindBase, compose, read_text
 from bridge.presets.fields import Field, Value, check, choice, entries, flag, number, read, string
@@ -19,9 +31,11 @@ from bridge.words import did_you_mean
 __all__ = ["BUS_FIELDS", "OUTPUT_FIELDS", "PRESET_FIELDS", "SEND_FIELDS", "STEM_FIELDS", "TAG", "load", "parse"]
 
 MOST_EFFECTS = 100
+MOST_INSTRUMENTS = 16
 
 _WORD = r"[^\x00-\x1f\x7f]{1,100}"
 _FX = string(_WORD, "Name of an effect in REAPER, such as ReaComp.")
+_TRACK = string(_WORD, "Name of a MIDI track, or a pattern such as Keys*.")
 _PATTERN = string(_WORD, "Name of a track, or a pattern such as DRUM*.")
 
 PRESET_FIELDS = {
@@ -33,6 +47,7 @@ PRESET_FIELDS = {
         ("sends", "folders"), "Stems reach their bus by sends, or as children of a folder track.", default="sends"
     ),
 }
+_PARTS = ("variables", "tags", "stems", "buses", "sends", "instruments", "output")
 TAG = string(r"[a-z0-9][a-z0-9-]{0,30}", "A lower-case word to find the preset by.")
 STEM_FIELDS = {
     "reference_lufs": number(
@@ -84,7 +99,7 @@ def parse(
     root, texts = compose(data, name=name, path=path, find_base=find_base)
     if root.value is None:
         raise root.fail("the preset is empty", "begin with 'version: 1'")
-    values = read(root, PRESET_FIELDS, "a preset", inner=("variables", "tags", "stems", "buses", "sends", "output"))
+    values = read(root, PRESET_FIELDS, "a preset", inner=_PARTS)
     parts = entries(root, "a preset")
     if str(values.get("name", name)).casefold() != name.casefold():
         raise parts["name"].fail(f"the preset calls itself '{values['name']}'", f"write 'name: {name}', or remove it")
@@ -96,6 +111,7 @@ def parse(
         stems=_stems(parts.get("stems"), buses),
         buses=buses,
         sends=_sends(parts.get("sends"), buses),
+        instruments=_instruments(parts.get("instruments"), buses),
         tags=_texts(parts.get("tags"), TAG, "tags"),
         layout=str(values.get("layout", "sends")),  # type: ignore[arg-type]  # checked by PRESET_FIELDS
         output=OutputOptions(**output),  # type: ignore[arg-type]  # checked by OUTPUT_FIELDS
@@ -114,16 +130,35 @@ def _stems(node: Node | None, buses: Mapping[str, Bus]) -> dict[str, StemPreset]
     return stems
 
 
-def _stem(node: Node, name: str, buses: Mapping[str, Bus]) -> StemPreset:
-    values = read(node, STEM_FIELDS, f"stem '{name}'", inner=("chain", "reaper_fx"))
+def _instruments(node: Node | None, buses: Mapping[str, Bus]) -> dict[str, Instrument]:
+    instruments: dict[str, Instrument] = {}
+    for name, child in entries(node, "instruments").items() if node else ():
+        check(Node(name, child.line, child.source), SEND_FIELDS["from"], "the name of an instrument")
+        if name.casefold() in {*STEMS, *(other.casefold() for other in instruments)}:
+            raise child.fail(f"'{name[:60]}' is taken, by a stem or another instrument", "give it a name of its own")
+        parts = entries(child, name)
+        if "plugin" not in parts:
+            raise child.fail(f"instrument '{name[:60]}' needs 'plugin'", "add 'plugin: {path: Name.vst3}'")
+        mix = _stem(child, name, buses, what="instrument", inner=("plugin", "tracks"))
+        plugin = plugin_step(parts["plugin"], plays=True)
+        instruments[name] = Instrument(name, plugin, _texts(parts.get("tracks"), _TRACK, "tracks"), mix)
+    if node and len(instruments) > MOST_INSTRUMENTS:
+        raise node.fail(f"more than {MOST_INSTRUMENTS} instruments", "take some out")
+    return instruments
+
+
+def _stem(
+    node: Node, name: str, buses: Mapping[str, Bus], *, what: str = "stem", inner: tuple[str, ...] = ()
+) -> StemPreset:
+    values = read(node, STEM_FIELDS, f"{what} '{name[:60]}'", inner=("chain", "reaper_fx", *inner))
     parts = entries(node, name)
     if "bus" in values and values["bus"] not in buses:
         raise _no_bus(parts["bus"], str(values["bus"]), buses)
     chain = _chain(parts["chain"], "chain") if "chain" in parts else ()
     if _count(chain) > MOST_EFFECTS:
-        raise parts["chain"].fail(f"more than {MOST_EFFECTS} effects on one stem", "take some out")
+        raise parts["chain"].fail(f"more than {MOST_EFFECTS} effects on one {what}", "take some out")
     if "target_lufs" in values and "target_peak_db" in values:
-        raise parts["target_peak_db"].fail("two targets for one stem", "keep 'target_lufs' or 'target_peak_db'")
+        raise parts["target_peak_db"].fail(f"two targets for one {what}", "keep 'target_lufs' or 'target_peak_db'")
     reaper_fx = _texts(parts.get("reaper_fx"), _FX, "reaper_fx")
     return StemPreset(chain=chain, reaper_fx=reaper_fx, **values)  # type: ignore[arg-type]  # checked by STEM_FIELDS
 

@@ -34,12 +34,13 @@ PLUGIN_FIELDS = {
 _NAME = re.compile(r"\w{1,200}")
 
 
-def plugin_step(node: Node) -> Plugin:
-    """Read what stands below `plugin:`. Raises the node's error.
+def plugin_step(node: Node, *, plays: bool = False) -> Plugin:
+    """Read what stands below `plugin:`; one that `plays` hears nothing and so has no `wet`. Raises the node's error.
 
     A state that lies beside the preset's file is named by its whole path from here on, all others by what was written.
     """
-    values = read(node, {**PLUGIN_FIELDS, **STEP_FIELDS}, "plugin", inner=("parameters",))
+    fields = PLUGIN_FIELDS if plays else {**PLUGIN_FIELDS, **STEP_FIELDS}
+    values = read(node, fields, "plugin", inner=("parameters",))
     parts = entries(node, "plugin")
     if "preset" in values:
         values["preset"] = _beside(parts["preset"], str(values["preset"]))

@@ -24,6 +24,8 @@ def schema() -> Json:
     chained: dict[str, Json] = {"chain": {"$ref": "#/$defs/chain"}, "reaper_fx": texts}
     bus = _map(BUS_FIELDS, adopt=texts, **chained)
     stem = _map(STEM_FIELDS, **chained)
+    player: Json = {"description": "The plugin.", **_map(PLUGIN_FIELDS, parameters=parameters_schema())}
+    instrument = _map(STEM_FIELDS, plugin=player, tracks=texts, **chained) | {"type": "object", "required": ["plugin"]}
     root = _map(
         PRESET_FIELDS,
         variables={
@@ -34,6 +36,11 @@ def schema() -> Json:
         tags={"type": ["array", "null"], "items": {"type": "string", "pattern": f"^{TAG.pattern}$"}},
         stems={"type": ["object", "null"], "properties": {name: {"$ref": "#/$defs/stem"} for name in (*STEMS, "*")}},
         buses={"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/bus"}},
+        instruments={
+            "description": "Your own instruments (VST3; AU on macOS): each plays the .mid beside the render.",
+            "type": ["object", "null"],
+            "additionalProperties": {"$ref": "#/$defs/instrument"},
+        },
         sends={"type": ["array", "null"], "items": _map(SEND_FIELDS)},
         output=_map(OUTPUT_FIELDS),
     )
@@ -69,7 +76,7 @@ def schema() -> Json:
         "title": "Stem Bridge preset",
         **root,
         "type": "object",
-        "$defs": {"chain": chain, "step": step, "stem": stem, "bus": bus},
+        "$defs": {"chain": chain, "step": step, "stem": stem, "bus": bus, "instrument": instrument},
     }
 
 

@@ -1,0 +1,102 @@
+"""The notes of a project, as instruments play them: tracks of a .mid, and the score of one render."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from operator import itemgetter
+
+__all__ = ["NoteTrack", "Score", "chosen", "score_of"]
+
+Event = tuple[float, bytes]
+"""Seconds from the start of the render, and a MIDI channel message of two or three bytes."""
+
+Score = tuple[tuple[int, bytes], ...]
+"""Frame of the render, 0..frames, and a MIDI channel message; in order."""
+
+_NOTE_OFF, _NOTE_ON, _CONTROL, _BEND = 0x80, 0x90, 0xB0, 0xE0
+_LASTING = frozenset({_CONTROL, 0xC0, 0xD0, _BEND})
+"""Kinds of messages that hold until the next of their sort: controllers, program, pressure, pitch bend."""
+_CHANNEL_MODE = 120
+"""From this controller on, messages do something once."""
+_SUSTAIN = 64
+
+
+@dataclass(frozen=True)
+class NoteTrack:
+    """What one track of a .mid plays."""
+
+    name: str
+    """Empty where the file says none."""
+    events: tuple[Event, ...] = ()
+    """In order; before the render's start they have times below 0."""
+
+    def since(self, seconds: float) -> NoteTrack:
+        """Return the track as counted from a later time."""
+        return NoteTrack(self.name, tuple((at - seconds, message) for at, message in self.events))
+
+
+def chosen(tracks: Iterable[NoteTrack], wanted: Sequence[str]) -> tuple[NoteTrack, ...]:
+    """Return the tracks that are `wanted`, by name or by patterns such as 'Keys*', in any case; all when none is."""
+    patterns = [pattern.casefold() for pattern in wanted]
+    return tuple(
+        track
+        for track in tracks
+        if not patterns or any(fnmatchcase(track.name.casefold(), pattern) for pattern in patterns)
+    )
+
+
+def score_of(tracks: Iterable[NoteTrack], sample_rate: int, frames: int) -> Score:
+    """Return what tracks say over a render; pure.
+
+    What is set or held before the render begins is set or struck at its first frame, as a DAW does that starts in the
+    middle; what is held at its end is let go there, so that the instrument rings on and then is still.
+    """
+    all_of_them = sorted((event for track in tracks for event in track.events), key=itemgetter(0))
+    events = [(round(at * sample_rate), message) for at, message in all_of_them]
+    first = bisect_left(events, 0, key=itemgetter(0))
+    last = bisect_left(events, frames, key=itemgetter(0))
+    begin = tuple((0, message) for message in _in_force(message for _, message in events[:first]))
+    inside = (*begin, *events[first:last])
+    end = _let_go(message for _, message in inside)
+    return (*inside, *((frames, message) for message in end))
+
+
+def _in_force(before: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what earlier messages still mean: settings first, then the notes that are held."""
+    settings: dict[bytes, bytes] = {}
+    held: dict[bytes, bytes] = {}
+    for message in before:
+        kind = message[0] & 0xF0
+        _follow(held, message)
+        if kind in _LASTING and not (kind == _CONTROL and message[1] >= _CHANNEL_MODE):
+            what = message[:2] if kind == _CONTROL else message[:1]
+            settings.pop(what, None)  # the order counts: a bank is chosen before a program
+            settings[what] = message
+    yield from settings.values()
+    yield from held.values()
+
+
+def _let_go(messages: Iterable[bytes]) -> Iterator[bytes]:
+    held: dict[bytes, bytes] = {}
+    pedals: dict[int, bool] = {}
+    for message in messages:
+        _follow(held, message)
+        if message[0] & 0xF0 == _CONTROL and message[1] == _SUSTAIN:
+            pedals[message[0] & 0x0F] = message[2] >= 64
+    yield from (bytes((_NOTE_OFF | key[0], key[1], 0)) for key in held)
+    yield from (bytes((_CONTROL | channel, _SUSTAIN, 0)) for channel, down in pedals.items() if down)
+
+
+def _follow(held: dict[bytes, bytes], message: bytes) -> None:
+    """Note which notes are held, by channel and key."""
+    kind, channel = message[0] & 0xF0, message[0] & 0x0F
+    if kind == _NOTE_ON and message[2]:
+        held[bytes((channel, message[1]))] = message
+    elif kind in (_NOTE_ON, _NOTE_OFF):
+        held.pop(bytes((channel, message[1])), None)
+    elif kind == _CONTROL and message[1] >= _CHANNEL_MODE:
+        for key in [key for key in held if key[0] == channel]:
+            del held[key]
