@@ -68,11 +68,10 @@ class _BandEncoder(Banded):
                 heard = self.conv(_rows(x[sample : sample + 1], first, last))  # (1, C', rows, T)
                 if inject is not None:
                     heard = heard + inject[sample : sample + 1].unsqueeze(2)
-                heard = functional.gelu(heard)[0].transpose(0, 1).float().contiguous()  # (rows, C', T)
+                heard = functional.gelu(heard)
                 if self.dconv is not None:
-                    heard = self.dconv(heard)
-                made = functional.glu(self.rewrite(heard.unsqueeze(2)).squeeze(2), 1)
-                out[sample, :, start:stop] = made.transpose(0, 1)
+                    self.dconv.write(heard, heard)
+                out[sample : sample + 1, :, start:stop] = functional.glu(self.rewrite(heard), 1)
         return out
 
 
@@ -87,32 +86,28 @@ class _BandDecoder(Banded):
 
     def forward(self, x: Tensor, skip: Tensor, length: int) -> tuple[Tensor, None]:  # (B, C, Fr, T)
         batch, channels, rows, width = x.shape
-        stride = self.conv_tr.stride
-        out = x.new_empty(batch, self.conv_tr.out_channels, stride * (rows + 1) - 2 * self._pad, width)
+        out = x.new_empty(batch, self.conv_tr.out_channels, rows + 1, self.conv_tr.stride, width)
         step = max(1, CACHED_VALUES // (2 * channels * width))
+        band = x.new_zeros(1, channels, min(step, rows) + 1, width)
         for sample in range(batch):
-            before = x.new_zeros(1, channels, 1, width)
+            band[:, :, :1] = 0
             for start in range(0, rows, step):
                 stop = min(rows, start + step)
-                made = self._rewritten(x[sample : sample + 1], skip[sample : sample + 1], start, stop)
-                self._write(out[sample], torch.cat([before, made], 2), start)
-                before = made[:, :, -1:]
-            self._write(out[sample], torch.cat([before, torch.zeros_like(before)], 2), rows)
-        return out, None
+                made = band[:, :, 1 : stop - start + 1]
+                self._rewrite(x[sample : sample + 1], skip[sample : sample + 1], start, stop, made)
+                out[sample, :, start:stop] = self.conv_tr(band[:, :, : stop - start + 1])[0].transpose(1, 2)
+                band[:, :, :1] = made[:, :, -1:]
+            band[:, :, 1:2] = 0
+            out[sample, :, rows:] = self.conv_tr(band[:, :, :2])[0].transpose(1, 2)
+        return out.flatten(2, 3)[:, :, self._pad : -self._pad], None
 
-    def _rewritten(self, x: Tensor, skip: Tensor, start: int, stop: int) -> Tensor:
+    def _rewrite(self, x: Tensor, skip: Tensor, start: int, stop: int, out: Tensor) -> None:  # (1, C, rows, T)
         first, last = start - self._halo, stop + self._halo
-        made = functional.glu(self.rewrite(_rows(x, first, last) + _rows(skip, first, last)), 1)  # (1, C, rows, T)
-        if self.dconv is not None:
-            made = self.dconv(made[0].transpose(0, 1).float().contiguous()).transpose(0, 1)[None]
-        return made.float()
-
-    def _write(self, out: Tensor, x: Tensor, start: int) -> None:  # (O, Fr', T) from (1, C, rows + 1, T)
-        made = self.conv_tr(x)[0].transpose(1, 2).flatten(1, 2)  # (O, rows * stride, T)
-        first = self.conv_tr.stride * start - self._pad
-        skipped = max(0, -first)
-        target = out[:, first + skipped : first + made.shape[1]]
-        target.copy_(made[:, skipped : skipped + target.shape[1]])
+        made = functional.glu(self.rewrite(_rows(x, first, last) + _rows(skip, first, last)), 1)
+        if self.dconv is None:
+            out.copy_(made)
+        else:
+            self.dconv.write(made.float(), out)
 
 
 def _rows(x: Tensor, first: int, last: int) -> Tensor:

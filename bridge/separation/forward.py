@@ -139,8 +139,9 @@ class _WholeNorm(nn.Module):
         self.weight, self.bias, self.eps = original.weight, original.bias, original.eps
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, C)
-        around = x - x.mean((1, 2), keepdim=True)  # torch's variance takes ten times as long
-        variance = torch.linalg.vector_norm(around, dim=(1, 2), keepdim=True) ** 2 / around[0].numel()  # (B, 1, 1)
+        around = x - x.mean((1, 2), keepdim=True)
+        # torch's own variance takes five times as long, and its norm adds up with too little precision.
+        variance = around.square().mean((1, 2), keepdim=True)  # (B, 1, 1)
         return torch.addcmul(self.bias, around, self.weight * torch.rsqrt(variance + self.eps))
 
 
@@ -198,31 +199,35 @@ class _Attention(nn.Module):
     def __init__(self, original: nn.MultiheadAttention, products: torch.dtype) -> None:
         super().__init__()
         self._heads = original.num_heads
-        width = original.embed_dim
+        self._width = width = original.embed_dim
         weight, bias = original.in_proj_weight.detach().clone(), original.in_proj_bias.detach().clone()
         for one in (weight, bias):  # the scale of the scores
             one[:width] *= (width // self._heads) ** -0.5
-        self.weight, self.bias = frozen(weight, products), frozen(bias, products)
+        self.weight, self.bias = frozen(weight[: 2 * width], products), frozen(bias[: 2 * width], products)
+        self.value = frozen(weight[2 * width :], products)
+        # Shares add up to 1, so that the bias of the values passes them as it is.
+        original.out_proj.bias.data += original.out_proj.weight.data @ bias[2 * width :]
         self.out = _Linear(original.out_proj, products)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, **_: object) -> tuple[Tensor, None]:  # (B, T, C)
-        width = query.shape[2]
+        width = self._width
         if query is key:
-            q, k, v = _product(query, self.weight, self.bias).chunk(3, 2)
+            q, k = _product(query, self.weight, self.bias).chunk(2, 2)
         else:
             q = _product(query, self.weight[:width], self.bias[:width])
-            k, v = _product(key, self.weight[width:], self.bias[width:]).chunk(2, 2)
+            k = _product(key, self.weight[width:], self.bias[width:])
         mixed = torch.empty_like(q, memory_format=torch.contiguous_format)
         for sample in range(len(query)):
-            heads = [one[sample].chunk(self._heads, 1) for one in (q, k, v, mixed)]
-            for one in zip(*heads, strict=True):
-                _attend(*one)
+            v = _product(self.value, value[sample].to(self.value.dtype))  # (C, T)
+            heads = [one[sample].chunk(self._heads, 1) for one in (q, k, mixed)]
+            for one_q, one_k, one_v, out in zip(*heads[:2], v.chunk(self._heads), heads[2], strict=True):
+                _attend(one_q, one_k, one_v, out)
         return self.out(mixed), None
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, out: Tensor) -> None:
-    """Write softmax(query @ key.T) @ value into `out`; everything is (T, C)."""
-    key, value = key.contiguous(), value.t().contiguous()
+    """Write softmax(query @ key.T) @ value.T into `out`; everything is (T, C), but values are (C, T)."""
+    key = key.contiguous()
     for some, target in zip(torch.split(query, _QUERIES), torch.split(out, _QUERIES), strict=True):
         shares = torch.softmax(_product(some, key), 1)
         target.copy_(_product(shares, value))

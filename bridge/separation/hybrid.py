@@ -111,5 +111,5 @@ def _levelled(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     places = tuple(range(1, x.dim()))
     mean = x.mean(places, keepdim=True)
     around = x - mean
-    deviation = torch.linalg.vector_norm(around, dim=places, keepdim=True) / (around[0].numel() - 1) ** 0.5
+    deviation = (around.square().sum(places, keepdim=True) / (around[0].numel() - 1)).sqrt()
     return around.div_(_EPSILON + deviation), mean, deviation

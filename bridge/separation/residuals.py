@@ -8,12 +8,15 @@ wide result is made, gated and added once, while it lies in the cache.
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import torch
 from demucs.demucs import DConv, LayerScale
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bridge.separation.products import CACHED_VALUES, Convolution, has_onednn
+from bridge.separation.products import CACHED_VALUES, Convolution, frozen, has_onednn
 
 __all__ = ["Residuals"]
 
@@ -31,10 +34,14 @@ class Residuals(nn.Module):
         out = torch.empty_like(x)
         rows = max(1, CACHED_VALUES // (x.shape[1] * x.shape[2]))
         for part, target in zip(torch.split(x, rows), torch.split(out, rows), strict=True):
-            for layer in self.layers:
-                layer(part, target)
-                part = target  # (rows, C, T)
+            self.write(part.unsqueeze(2), target.unsqueeze(2))
         return out
+
+    def write(self, x: Tensor, out: Tensor) -> None:
+        """Write the result for (N, C, R, T), R rows that know nothing of each other, into `out`, which may be x."""
+        for layer in self.layers:
+            layer(x, out)
+            x = out
 
 
 class _Added(nn.Module):
@@ -45,25 +52,28 @@ class _Added(nn.Module):
         self.original = original
 
     def forward(self, x: Tensor, out: Tensor) -> None:
-        torch.add(x, self.original(x), out=out)
+        rows = x.transpose(1, 2)  # (N, R, C, T)
+        made = self.original(rows.flatten(0, 1)).view(rows.shape)
+        torch.add(x, made.transpose(1, 2), out=out)
 
 
-def _is_plain(layer: nn.Sequential) -> bool:
+def _is_plain(layer: Any) -> bool:
     kinds = [nn.Conv1d, nn.GroupNorm, nn.GELU, nn.Conv1d, nn.GroupNorm, nn.GLU, LayerScale]
     if [type(part) for part in layer] != kinds:
         return False
-    return layer[1].num_groups == layer[4].num_groups == 1 and layer[3].kernel_size == (1,)
+    return bool(layer[1].num_groups == layer[4].num_groups == 1 and layer[3].kernel_size == (1,))
 
 
 class _Residual(nn.Module):
     """One residual convolution whose second normalisation and scale are in its weights."""
 
-    weight: Tensor
-    offset: Tensor
+    centre: Tensor
+    of_covariance: Tensor
+    of_mean: Tensor
 
-    def __init__(self, original: nn.Sequential) -> None:
+    def __init__(self, original: Any) -> None:
         super().__init__()
-        first, self.norm, _, second, norm, _, scale = original
+        first, self.norm, _, second, norm, _, scale = copy.deepcopy(original)
         self.first = Convolution(first, torch.float32)
         self._epsilon = norm.eps
         plain = torch.cat([second.weight.detach().flatten(1), second.bias.detach()[:, None]], 1).double()  # (2C, H + 1)
@@ -72,24 +82,24 @@ class _Residual(nn.Module):
         # What the weights add to the variance: of the channels' covariance, and of their mean and the bias.
         of_covariance = plain[:, :-1].T @ plain[:, :-1] / len(plain)  # (H, H)
         of_mean = around.T @ around / len(plain)  # (H + 1, H + 1)
-        gain = norm.weight.detach().double()
-        gain = gain * torch.cat([scale.scale.detach(), torch.ones_like(scale.scale)])
-        shift = norm.bias.detach() * torch.cat([scale.scale.detach(), torch.ones_like(scale.scale)])
+        scales = torch.cat([scale.scale.detach(), torch.ones_like(scale.scale)]).double()  # only what is gated has one
+        gain, shift = norm.weight.detach() * scales, norm.bias.detach() * scales  # (2C,)
         # One more input carries what the normalisation takes away.
         widened = torch.cat([plain, -torch.ones(len(plain), 1, dtype=torch.float64)], 1) * gain[:, None]
         for name, one in (("centre", centre), ("of_covariance", of_covariance), ("of_mean", of_mean)):
             self.register_buffer(name, one.float(), persistent=False)
-        second_weight = nn.Conv1d(widened.shape[1], len(plain), 1)
-        second_weight.weight.data, second_weight.bias.data = widened.float()[:, :, None], shift.float()
-        self.second = Convolution(second_weight, torch.float32)
+        second.weight, second.bias = frozen(widened[:, :, None], torch.float32), frozen(shift, torch.float32)
+        self.second = Convolution(second, torch.float32)
 
     def forward(self, x: Tensor, out: Tensor) -> None:
-        """Write x and what is added to it, (N, C, T), into `out`, which may be x."""
-        hidden = functional.gelu(self.norm(self.first(x.unsqueeze(2)).squeeze(2)))  # (N, H, T)
-        heard = self._levelled(hidden).unsqueeze(2)  # (N, H + 2, 1, T)
-        width = max(1, CACHED_VALUES // (x.shape[0] * x.shape[1]))
-        for place in range(0, x.shape[2], width):
-            made = functional.glu(self.second(heard[..., place : place + width]).squeeze(2), 1)
+        """Write x and what is added to it, (N, C, R, T), into `out`, which may be x."""
+        samples, channels, rows, frames = x.shape
+        hidden = self.first(x).transpose(1, 2).flatten(0, 1)  # (N * R, H, T)
+        heard = self._levelled(functional.gelu(self.norm(hidden)))
+        heard = heard.view(samples, rows, -1, frames).transpose(1, 2)  # (N, H + 2, R, T)
+        width = max(1, CACHED_VALUES // (samples * channels * rows))
+        for place in range(0, frames, width):
+            made = functional.glu(self.second(heard[..., place : place + width]), 1)
             torch.add(x[..., place : place + width], made, out=out[..., place : place + width])
 
     def _levelled(self, hidden: Tensor) -> Tensor:
