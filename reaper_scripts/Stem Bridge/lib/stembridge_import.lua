@@ -31,11 +31,13 @@ local function build_peaks(takes)
     return
   end
   local mode = 0 -- 0 begins, 1 goes on, 2 ends
+  local function source_of(take)
+    return r.ValidatePtr2(edit.PROJECT, take, "MediaItem_Take*") and r.GetMediaItemTake_Source(take)
+  end
   local function step()
     local take = takes[#takes]
     if not take then return r.UpdateArrange() end
-    local is_there = r.ValidatePtr2(edit.PROJECT, take, "MediaItem_Take*")
-    local source = is_there and r.GetMediaItemTake_Source(take)
+    local source = source_of(take)
     if source and r.PCM_Source_BuildPeaks(source, mode) ~= 0 then
       mode = 1
     else
@@ -45,6 +47,10 @@ local function build_peaks(takes)
     end
     r.defer(step)
   end
+  r.atexit(function() -- the user may end the script half-way
+    local source = mode == 1 and source_of(takes[#takes])
+    if source then r.PCM_Source_BuildPeaks(source, 2) end
+  end)
   step()
 end
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Argument", "Function", "check_argument", "check_key", "check_value", "functions"]
+__all__ = ["Argument", "Function", "check_argument", "check_key", "check_value", "functions", "version_key"]
 
 _DATA = Path(__file__).resolve().parent.parent / "api.json"
 

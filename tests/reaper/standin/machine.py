@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import lupa.lua53
 import lupa.lua54
 
-from tests.reaper.standin.api import Function, check_argument, functions
+from tests.reaper.standin.api import Function, check_argument, functions, version_key
 from tests.reaper.standin.calls import Calls
 from tests.reaper.standin.gfx import Gfx
 from tests.reaper.standin.refused import RefusedError
@@ -65,8 +66,9 @@ _KINDS |= {"TrackEnvelope": Envelope}
 class Reaper:
     """A REAPER without a window: one project, scripts run in it, and everything the user would see is kept in lists.
 
-    `version` hides functions of newer versions. `drives` maps Windows folders to real ones; with it, the separator is
-    a backslash. Wrong calls raise a Lua error as in REAPER, and are kept in `violations` in case the script hides it.
+    `version` hides functions of newer versions; before 7 its Lua is 5.3, as theirs was. `drives` maps Windows folders
+    to real ones; with it, the separator is a backslash. Wrong calls raise a Lua error as in REAPER, and are kept in
+    `violations` in case the script hides it.
     """
 
     def __init__(self, *, version: str = "7.78", drives: Mapping[str, Path] | None = None) -> None:
@@ -120,9 +122,8 @@ class Reaper:
         self._objects: dict[int, object] = {}
         self._functions = functions(version)
         self._modelled = Calls(self)
-        lua = lupa.lua54.LuaRuntime(
-            encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
-        )
+        runtime = lupa.lua54.LuaRuntime if version_key(version) >= (7,) else lupa.lua53.LuaRuntime
+        lua = runtime(encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False)
         setup = lua.execute(b"return function(text) return load(text, '@stand-in', 't') end")(SETUP)
         separator = b"\\" if drives else b"/"
         drawing = lua.table_from({b"knows": self.gfx.knows, b"call": self.gfx.call})
