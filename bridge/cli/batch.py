@@ -68,7 +68,8 @@ def batch(
 ) -> None:
     """Separate every sound file of a folder, each once.
 
-    Run it again, and it goes on where it stopped. Stems are FLAC unless you say otherwise. Prints the path of every drop. A file that fails does not stop the others.
+    Run it again, and it goes on where it stopped. Stems are FLAC unless you say otherwise. Prints the path of every
+    drop. A file that fails does not stop the others.
     """
     from bridge.batch.gate import Gate, check_hours
     from bridge.batch.report import check_report
