@@ -43,10 +43,17 @@ def look_at(folder: Path) -> Sight | None:
 
 
 def leave_mark(folder: Path, mark: str) -> bool:
-    """Write the file; returns whether it could be written."""
+    """Write the file, through no link; returns whether it could be written.
+
+    It is on the disk before it has its name: an empty one, as a power cut might leave, would mean something else.
+    """
     part = folder / f"{MARK}.part"
     try:
-        part.write_text(_TEXT.format(mark), encoding="ascii")
+        part.unlink(missing_ok=True)
+        with part.open("x", encoding="ascii") as file:
+            file.write(_TEXT.format(mark))
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(folder / MARK)
     except OSError:
         with suppress(OSError):

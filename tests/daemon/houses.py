@@ -86,13 +86,14 @@ class House:
         self.after = "keep"
         self.preset = "clean"
         self.settle_seconds = 0.1
+        self.stems = "all"
 
     def settings(self) -> Settings:
         inbox = {"path": self.inbox, "outbox": self.outbox, "model": "htdemucs_mini", "after": self.after}
         settings = Settings.model_validate(
             {
                 "inboxes": [inbox | {"preset": self.preset}],
-                "separation": {"device": "cpu", "threads": 1},
+                "separation": {"device": "cpu", "threads": 1, "stems": self.stems},
                 "daemon": self.daemon_settings,
                 "tell": {"desktop": False},
                 "presets": {"folders": [self.presets]},

@@ -265,3 +265,28 @@ def test_an_errand_gives_back_what_came_of_it_or_raises_it() -> None:
     with pytest.raises(ZeroDivisionError):
         errand.take()
     assert errand.seconds_out == 0.0
+
+
+def test_where_no_thread_is_to_be_had_the_disk_is_asked_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuses)
+    errand: Errand[int] = Errand()
+    errand.begin(lambda: 7)
+    assert errand.is_done()
+    assert errand.take() == 7
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_mark_is_written_through_no_link(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_text("precious")
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / f"{MARK}.part").symlink_to(theirs)
+    (inbox / MARK).symlink_to(theirs)
+    assert leave_mark(inbox, "0" * 32)
+    assert theirs.read_text() == "precious"
+    assert (inbox / MARK).is_file()
+    assert not (inbox / MARK).is_symlink()

@@ -263,3 +263,23 @@ def test_in_the_worker_nobody_else_has_the_pipes(tmp_path: Path) -> None:
     )
     assert run.stdout == b"read nothing, but we read a job\n"
     assert run.stderr.count(b"chatter") == 2
+
+
+def test_a_worker_that_cannot_be_started_says_so_leaves_nothing_and_is_started_later(render: Path) -> None:
+    outbox = render.parent / "outbox"
+    with Worker(command=(str(render.parent / "no such program"),)) as worker:
+        worker.warm()
+        assert not worker.runs
+        with pytest.raises(DeviceError, match="cannot be started"):
+            worker.run(job_for(render), lambda _: None)
+        assert not (outbox / ".staging").exists()
+
+
+def test_a_warm_worker_does_the_job_that_comes(render: Path) -> None:
+    started: list[int] = []
+    with Worker(started=started.append) as worker:
+        worker.warm()
+        assert worker.runs
+        worker.run(job_for(render), lambda _: None)
+        worker.warm()
+    assert len(started) == 1
