@@ -13,6 +13,7 @@ from bridge.errors import BridgeError, ConfigError, ReadError
 
 if TYPE_CHECKING:
     from bridge.cli.jobs import Planner
+    from bridge.delivery.manifest import Manifest
     from bridge.domain.job import Job
 
 __all__ = ["apply", "drop_of"]
@@ -59,13 +60,26 @@ def _job(planner: Planner, source: Path) -> Job:
 
     source = source.expanduser().resolve()
     if not source.is_dir():
-        return planner.job(source, stems_from=drop_of(source, planner.outbox_of(source)))
+        drop = drop_of(source, planner.outbox_of(source))
+        return _remembering(planner.job(source, stems_from=drop), read(drop / MANIFEST))
     manifest = read(source / MANIFEST)
     mix = next((file for file in manifest.files if file.kind == "mix"), None)
     if mix is None:
         raise ReadError(f"{source} holds no mix.", hint="Name the render instead of its drop.", path=source)
     planner = replace(planner, outbox=planner.outbox or source.parent)
-    return planner.job(source / mix.path, stems_from=source)
+    return _remembering(planner.job(source / mix.path, stems_from=source), manifest)
+
+
+def _remembering(job: Job, drop: Manifest) -> Job:
+    """Carry over what was known of the render when its drop was made; a tempo that is said now wins."""
+    return replace(
+        job,
+        origin=drop.origin.value(),
+        markers=tuple(marker.value() for marker in drop.markers),
+        tempo=job.tempo or (None if drop.tempo is None else drop.tempo.value()),
+        source=None if drop.source is None else drop.source.value(),
+        tags=tuple(drop.tags.items()),
+    )
 
 
 def drop_of(render: Path, outbox: Path) -> Path:

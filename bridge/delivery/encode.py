@@ -23,7 +23,7 @@ from bridge.delivery.stemfiles import Excursion, StemFiles
 from bridge.disk import disk_errors
 from bridge.domain.drop import DropPlan, PlannedFile
 from bridge.domain.render import AudioFormat
-from bridge.domain.stems import FloatArray, display_name
+from bridge.domain.stems import FloatArray, display_name, kind_of
 from bridge.units import db_to_gain, gain_to_db
 
 __all__ = ["Bits", "common_gain_db", "encode_files", "rounded"]
@@ -55,7 +55,7 @@ def encode_files(
     """
     new = partial(_writer, plan, folder, mix.format, chunks)
     dry_files = {stem: plan.file(stem, "dry" if stem in wet.paths else "stem") for stem in dry.paths}
-    wet_files = {stem: plan.file(stem, "stem") or plan.file(stem, "bus") for stem in wet.paths}
+    wet_files = {stem: plan.file(stem, kind_of(stem)) for stem in wet.paths}
     with ExitStack() as opened:
         dry_writers = {stem: opened.enter_context(new(file, dry.frames)) for stem, file in dry_files.items() if file}
         wet_writers = {stem: opened.enter_context(new(file, wet.frames)) for stem, file in wet_files.items() if file}

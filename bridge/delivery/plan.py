@@ -12,7 +12,7 @@ from bridge.domain.drop import STAGING, DropPlan, PlannedFile
 from bridge.domain.preset import OutputOptions
 from bridge.domain.render import AudioFormat
 from bridge.domain.render import Container as SourceContainer
-from bridge.domain.stems import bus_of, display_name
+from bridge.domain.stems import display_name
 from bridge.errors import DeliveryError
 
 __all__ = ["plan_drop"]
@@ -51,12 +51,14 @@ def plan_drop(
     source: AudioFormat,
     outbox: Path,
     buses: Sequence[str] = (),
+    instruments: Sequence[str] = (),
     platform: str = sys.platform,
 ) -> DropPlan:
     """Plan the files of a drop; pure.
 
     `stems` are those to deliver, `printed` those whose chain prints: they get a dry file too when `output.dry`.
-    `buses` are the keys of printed submixes. The archived original keeps its container. Subtype `source` is the
+    `buses` and `instruments` are the keys of printed submixes and of tracks that were played. The archived original
+    keeps its container. Subtype `source` is the
     render's own depth where that is 16 or 24 bit, PCM_16 for 8 bit, else FLOAT; FLAC has no FLOAT and takes PCM_24
     instead. On Windows the name is shortened until every full path, staged or delivered, has at most 240 characters.
     `outbox` is absolute.
@@ -65,7 +67,7 @@ def plan_drop(
     container = _CONTAINERS[output.format]
     subtype = _subtype(output, source)
     _check_capacity(container, subtype, source)
-    labels = _labels([*stems, *buses])
+    labels = _labels([*stems, *buses, *instruments])
     dry = [stem for stem in stems if stem in printed] if output.dry else []
     endings = (_SUFFIXES[container], _SUFFIXES[source.container])
 
@@ -76,6 +78,9 @@ def plan_drop(
             yield PlannedFile(stem, "dry", PurePosixPath("dry", f"{base} - {labels[stem]} (dry){endings[0]}"))
         for bus in buses:
             yield PlannedFile(bus, "bus", PurePosixPath("buses", f"{base} - {labels[bus]} (bus){endings[0]}"))
+        for played in instruments:
+            path = PurePosixPath("instruments", f"{base} - {labels[played]}{endings[0]}")
+            yield PlannedFile(played, "instrument", path)
         yield PlannedFile("mix", "mix", PurePosixPath("mix", f"{base}{endings[1]}"))
 
     base = safe_name(name)
@@ -112,7 +117,7 @@ def _labels(stems: Sequence[str]) -> dict[str, str]:
     """Name every stem for people and for file systems; no two alike, whatever a model of one's own calls them."""
     labels: dict[str, str] = {}
     for stem in stems:
-        wanted = safe_name(bus_of(stem) or display_name(stem), max_bytes=_STEM_BYTES)
+        wanted = safe_name(display_name(stem), max_bytes=_STEM_BYTES)
         labels[stem] = unique_name(wanted, tuple(labels.values()), max_bytes=_STEM_BYTES)
     return labels
 

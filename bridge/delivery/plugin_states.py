@@ -10,7 +10,7 @@ from bridge.delivery.names import safe_name, unique_name
 from bridge.delivery.records import PLUGIN_STATES, PluginRecord, StateRecord
 from bridge.disk import disk_errors
 from bridge.domain.plugins import Insert
-from bridge.domain.stems import bus_of, display_name
+from bridge.domain.stems import display_name
 
 __all__ = ["write_states"]
 
@@ -28,7 +28,7 @@ def write_states(folder: Path, inserts: Sequence[Insert]) -> tuple[PluginRecord,
     for one in inserts:
         state = None
         if one.state:
-            stem = bus_of(one.stem) or display_name(one.stem)
+            stem = display_name(one.stem)
             wanted = safe_name(f"{stem} - {one.position} {one.name}", max_bytes=_NAME_BYTES)
             taken.append(unique_name(wanted, taken, max_bytes=_NAME_BYTES))
             state = _write(folder, f"{taken[-1]}{_ENDING}", one.state)

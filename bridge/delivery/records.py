@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bridge.delivery.names import safe_name
+from bridge.domain.drop import FileKind
 from bridge.domain.job import Residual
 from bridge.domain.render import AudioFormat, Container, Levels, Marker, Origin, Render, Source
 from bridge.domain.tempo import TempoChange, TempoMap
@@ -38,7 +39,7 @@ __all__ = [
 
 PLUGIN_STATES = "plugins"
 """Folder of a drop that holds the states of the user's plugins."""
-_FOLDERS = {"stem": "stems", "dry": "dry", "mix": "mix", "bus": "buses"}
+_FOLDERS = {"stem": "stems", "dry": "dry", "mix": "mix", "bus": "buses", "instrument": "instruments"}
 
 
 def _as_text(value: object) -> object:
@@ -295,13 +296,15 @@ class FileRecord(Record):
     """One audio file of the drop."""
 
     stem: Text
-    kind: Literal["stem", "dry", "mix", "bus"]
+    kind: FileKind
     path: Annotated[str, AfterValidator(_inside)]
     """Relative to the drop, forward slashes."""
     bytes: Count
     sha256: Sha256
     frames: Count
     levels: LevelsRecord
+    is_in_mix: bool = True
+    """False for what was played beside the mix: the stems sum to the mix without it."""
 
     @model_validator(mode="after")
     def _lies_where_its_kind_does(self) -> Self:

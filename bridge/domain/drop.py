@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 __all__ = ["ARDOUR_HEAD", "ARDOUR_SESSION", "IMPORT_SCRIPT", "MANIFEST", "PROJECT", "PROJECT_HEAD", "STAGING"]
-__all__ += ["TEMPO_MIDI", "Drop", "DropPlan", "PlannedFile", "Staged"]
+__all__ += ["TEMPO_MIDI", "Drop", "DropPlan", "FileKind", "PlannedFile", "Staged"]
 
 MANIFEST = "drop.json"
 """Lies in every drop and nowhere else: how a drop is recognised."""
@@ -23,14 +23,18 @@ STAGING = ".staging"
 """Folder inside an outbox where drops are made; hidden, on the same device, gone when nothing is being made."""
 
 
+FileKind = Literal["stem", "dry", "mix", "bus", "instrument"]
+
+
 @dataclass(frozen=True)
 class PlannedFile:
     """One audio file of a drop."""
 
     stem: str
-    """Stem name; 'mix' for the archived original; a printed bus has its `bus_key`."""
-    kind: Literal["stem", "dry", "mix", "bus"]
-    """`stem` = what the user asked for (wet where a chain printed), `dry` = the untouched stem beside a wet one."""
+    """Stem name; 'mix' for the archived original; a printed bus has its `bus_key`, an instrument its own."""
+    kind: FileKind
+    """`stem` = what the user asked for (wet where a chain printed), `dry` = the untouched stem beside a wet one,
+    `instrument` = played from the notes beside the render: no part of the mix, nor of the sum of the stems."""
     path: PurePosixPath
     """Relative to the drop folder, forward slashes."""
 
@@ -45,7 +49,7 @@ class DropPlan:
     subtype: Literal["FLOAT", "PCM_24", "PCM_16"]
     container: Literal["WAV", "FLAC", "AIFF"]
 
-    def file(self, stem: str, kind: Literal["stem", "dry", "mix", "bus"]) -> PlannedFile | None:
+    def file(self, stem: str, kind: FileKind) -> PlannedFile | None:
         """Find one file, or None when it is not part of this drop."""
         return next((one for one in self.files if one.stem == stem and one.kind == kind), None)
 

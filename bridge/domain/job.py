@@ -122,6 +122,8 @@ def drop_key(job: Job, render: Render, weights_sha256: Sequence[str]) -> str:
         facts["source"] = asdict(render.source)
     if job.tags:
         facts["tags"] = job.tags
+    if job.preset.instruments and render.midi:
+        facts["notes"] = hashlib.sha256(render.midi).hexdigest()
     if render.tags_key:
         facts["carried tags"] = render.tags_key
     return _digest(facts)[:16]

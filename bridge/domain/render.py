@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bridge.domain.notes import NoteTrack
 from bridge.domain.tempo import TempoMap
 
 __all__ = ["AudioFormat", "FileIdentity", "Levels", "Marker", "Origin", "Render", "Source", "merged"]
@@ -113,6 +114,10 @@ class Render:
     """None = nobody says what it is a render of."""
     tags_key: str = ""
     """Of the tags and the cover that its stems carry, hex; empty for none."""
+    notes: tuple[NoteTrack, ...] = ()
+    """What instruments may play, from the start of the render."""
+    midi: bytes = field(default=b"", repr=False)
+    """The .mid beside it, as it was read; empty for none."""
 
 
 def merged(sample_rate: int, *lists: Iterable[Marker]) -> tuple[Marker, ...]:

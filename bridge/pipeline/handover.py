@@ -36,7 +36,8 @@ from bridge.domain.drop import ARDOUR_SESSION, IMPORT_SCRIPT, PROJECT, TEMPO_MID
 from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.plugins import Insert
 from bridge.domain.render import Levels, Render
-from bridge.domain.stems import bus_of
+from bridge.domain.stems import kind_of
+from bridge.domain.tempo import TempoMap
 from bridge.midi.tempo import write_midi
 from bridge.models.registry import Model
 from bridge.pipeline.progress import Watch
@@ -69,6 +70,8 @@ class Outcome:
     """The user's plugins that were at work, or left out."""
     checksums: Mapping[Path, str] = field(default_factory=dict)
     """SHA-256 of files that are known without reading them, hex."""
+    heard_tempo: TempoMap | None = None
+    """The tempo that was estimated, where note values needed one and nobody said it."""
 
 
 def model_record(
@@ -99,15 +102,19 @@ def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: W
             with disk_errors("write", stage.folder / file.path):
                 (stage.folder / file.path).parent.mkdir(exist_ok=True)
                 snapshot.rename(stage.folder / file.path)
+                if render.midi:
+                    (stage.folder / file.path).with_suffix(".mid").write_bytes(render.midi)
     weights = [member.sha256 for member in outcome.model.members]
     drop_id = drop_key(job, render, weights)
+    # A tempo that was only heard is for the reader of the manifest: no session is set to a guess.
+    stated = None if render.tempo is None or render.tempo.source == "estimated" else render.tempo
     session = plan_session(
         drop_id=drop_id,
         title=job.name,
         format=render.format,
         origin=render.origin,
         markers=render.markers,
-        tempo=render.tempo,
+        tempo=stated,
         source=render.source,
         preset=job.preset,
         plan=plan,
@@ -120,8 +127,8 @@ def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: W
         _write(stage.folder / PROJECT, project_file(session))
     if "ardour" in job.output.session:
         _write(stage.folder / ARDOUR_SESSION, session_file(session))
-    if render.tempo is not None:
-        tempo = write_midi(render.tempo, render.markers, render.format.sample_rate, render.format.frames)
+    if stated is not None:
+        tempo = write_midi(stated, render.markers, render.format.sample_rate, render.format.frames)
         with disk_errors("write", stage.folder / TEMPO_MIDI):
             (stage.folder / TEMPO_MIDI).write_bytes(tempo)
     _write(stage.folder / _DATA_SCRIPT, drop_data(drop_json.as_data(manifest)))
@@ -138,14 +145,14 @@ def _manifest(job: Job, outcome: Outcome, stage: Stage, watch: Watch, drop_id: s
         render=RenderRecord.of(render),
         origin=OriginRecord.of(render.origin),
         markers=tuple(MarkerRecord.of(marker) for marker in render.markers),
-        tempo=None if render.tempo is None else TempoRecord.of(render.tempo),
+        tempo=None if (tempo := render.tempo or outcome.heard_tempo) is None else TempoRecord.of(tempo),
         source=None if render.source is None else SourceRecord.of(render.source),
         tags=dict(job.tags),
         model=outcome.model,
         preset=PresetRecord(
             name=job.preset.name,
             sha256=job.preset.sha256,
-            printed=tuple(stem for stem in outcome.wet.paths if bus_of(stem) is None),
+            printed=tuple(stem for stem in outcome.wet.paths if kind_of(stem) == "stem"),
         ),
         plugins=write_states(stage.folder, outcome.inserts),
         output=OutputRecord(format=job.output.format, subtype=plan.subtype, common_gain_db=outcome.gain_db),
@@ -173,6 +180,7 @@ def _record(file: PlannedFile, outcome: Outcome, folder: Path) -> FileRecord:
         sha256=sha256,
         frames=_frames(file, outcome),
         levels=LevelsRecord.of(_levels(file, outcome)),
+        is_in_mix=file.kind != "instrument",
     )
 
 
@@ -184,7 +192,7 @@ def _frames(file: PlannedFile, outcome: Outcome) -> int:
 
 def _made(file: PlannedFile, outcome: Outcome) -> StemFiles:
     """Return the recording that holds a stem or a bus."""
-    return outcome.wet if file.kind in ("stem", "bus") and file.stem in outcome.wet.paths else outcome.dry
+    return outcome.wet if file.kind != "dry" and file.stem in outcome.wet.paths else outcome.dry
 
 
 def _levels(file: PlannedFile, outcome: Outcome) -> Levels:

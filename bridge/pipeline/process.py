@@ -29,6 +29,7 @@ from bridge.domain.events import Report
 from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.render import Render, merged
 from bridge.domain.stems import StemBlock, StemChoice, complement_name
+from bridge.domain.tempo import TempoMap
 from bridge.domain.work import Identified
 from bridge.effects.graph import bind
 from bridge.effects.plugin_files import fingerprint
@@ -93,6 +94,7 @@ def process(
                 channels=mix.format.channels,
                 tempo=render.tempo,
                 rack=rack,
+                notes=render.notes,
             )
             plan = plan_drop(
                 name=job.name,
@@ -102,18 +104,30 @@ def process(
                 source=mix.format,
                 outbox=job.outbox,
                 buses=graph.buses,
+                instruments=graph.instruments,
             )
-            recording = Recording(plan, source.choice, graph.printed, stage, mix, chunks, watch, buses=graph.buses)
+            more = (*graph.buses, *graph.instruments)
+            recording = Recording(plan, source.choice, graph.printed, stage, mix, chunks, watch, more=more)
             stage.require_space(recording.bytes_needed())
             if store is not None:
                 store.leave_bytes = recording.bytes_needed()
 
+            tempos: list[TempoMap] = []
             dry = opened.enter_context(source.record(recording))
-            wet = opened.enter_context(recording.wet(graph.run(dry, watch.notice)))
+            wet = opened.enter_context(recording.wet(graph.run(dry, watch.notice, tempos.append)))
             gain_db = recording.encode(dry, wet, remainder=_remainder(job))
             null_db = recording.prove_the_sum(dry, gain_db, promised=job.stems_from is None)
         outcome = Outcome(
-            render, source.model(), plan, dry, wet, gain_db, null_db, tuple(rack.inserts), recording.checksums
+            render,
+            source.model(),
+            plan,
+            dry,
+            wet,
+            gain_db,
+            null_db,
+            tuple(rack.inserts),
+            recording.checksums,
+            *tempos[:1],
         )
         hand_over(job, outcome, snapshot.path, stage, watch)
         stage.finish()
@@ -232,7 +246,7 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
     if heard.levels.peak == 0.0:
         watch.notice("The render is silent, and so are its stems.")
     origin = job.origin or chunks.origin(source.sample_rate)
-    beside = _midi_beside(job.render, watch)
+    beside, midi = _midi_beside(job.render, watch)
     render = Render(
         path=job.render,
         identity=snapshot.identity,
@@ -245,6 +259,8 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
         tempo=job.tempo or beside.tempo_from(origin),
         source=job.source,
         tags_key=chunks.tags.digest(),
+        notes=tuple(track.since(origin.seconds) for track in beside.tracks),
+        midi=midi,
     )
     return render, scanned, chunks
 
@@ -270,14 +286,14 @@ def _identify(job: Job, render: Render) -> Identified:
     )
 
 
-def _midi_beside(render: Path, watch: Watch) -> ProjectMidi:
-    """Read the tempo map and the markers that the DAW exported beside the render; what cannot be used is told."""
+def _midi_beside(render: Path, watch: Watch) -> tuple[ProjectMidi, bytes]:
+    """Read tempo map, markers and notes that the DAW exported beside the render; what cannot be used is told."""
     try:
         found = midi_beside(render, MOST_BYTES)
-        return ProjectMidi() if found is None else read_midi(found[1], found[0])
+        return (ProjectMidi(), b"") if found is None else (read_midi(found[1], found[0]), found[1])
     except ReadError as error:
         watch.notice(f"{error.message} {error.hint}")
-        return ProjectMidi()
+        return ProjectMidi(), b""
 
 
 def _remainder(job: Job) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
 from bridge.audio.chunks import Chunks
 from bridge.audio.read import Sound
@@ -17,7 +16,7 @@ from bridge.delivery.stemfiles import StemFiles, StemRecorder
 from bridge.disk import disk_errors
 from bridge.domain.drop import DropPlan
 from bridge.domain.events import Stage as StageName
-from bridge.domain.stems import StemBlock, StemChoice, bus_of
+from bridge.domain.stems import StemBlock, StemChoice, kind_of
 from bridge.errors import DeliveryError
 from bridge.pipeline.progress import Watch
 
@@ -41,11 +40,11 @@ class Recording:
         chunks: Chunks,
         watch: Watch,
         *,
-        buses: Sequence[str] = (),
+        more: Sequence[str] = (),
     ) -> None:
         self._plan = plan
         self._choice = choice
-        self._printed = [*(stem for stem in choice.delivered if stem in printed), *buses]
+        self._printed = [*(stem for stem in choice.delivered if stem in printed), *more]
         self._stage = stage
         self._mix = mix
         self._chunks = chunks
@@ -106,8 +105,7 @@ class Recording:
         return recorder.recorded(self._stage.work)
 
     def _place(self, stem: str, *, wet: bool) -> Path:
-        kind: Literal["stem", "dry", "bus"] = "stem" if wet or stem not in self._printed else "dry"
-        planned = self._plan.file(stem, "bus" if bus_of(stem) is not None else kind)
+        planned = self._plan.file(stem, kind_of(stem) if wet or stem not in self._printed else "dry")
         if self._in_place and planned is not None:
             return self._stage.folder / planned.path
         name = safe_name(stem, max_bytes=_WORK_NAME_BYTES)

@@ -44,15 +44,17 @@ def plan_session(
     """Lay a drop out as tracks; pure.
 
     One track per delivered stem in mixing order, named for people and coloured like its bus, with the wet take first
-    and the dry one behind it; faders and buses as the preset says; then printed submixes, muted beside the stems
-    they hold, while a printed return takes the place of its bus and sends; last, the original, muted and past all
-    buses. Only buses that sound reaches are made. `frames` maps the path of every planned file to its length in
+    and the dry one behind it; faders and buses as the preset says; instruments likewise; then printed submixes, muted
+    beside the stems they hold, while a printed return takes the place of its bus and sends; last, the original, muted
+    and past all buses. Only buses that sound reaches are made. `frames` maps the path of every planned file to its length in
     frames. `common_gain_db` is the gain that every stem file (never the mix) was written with; items undo it. Law, see
     `walk`: every stem reaches the master over exactly one dry path. Raises DeliveryError for a preset that breaks it.
     """
     stems = sorted((file for file in plan.files if file.kind == "stem"), key=lambda file: _mixing_place(file.stem))
-    used = _used_buses(preset, (file.stem for file in stems))
+    used = _used_buses(preset, (file.stem for file in plan.files if file.kind in ("stem", "instrument")))
     tracks = [_stem_track(file, format.channels, preset, plan, frames, common_gain_db) for file in stems]
+    played = [file for file in plan.files if file.kind == "instrument"]
+    tracks += [_stem_track(file, format.channels, preset, plan, frames, common_gain_db) for file in played]
     tracks += [_submix_track(file, format.channels, preset, frames, common_gain_db) for file in _submixes(plan)]
     mix = plan.file("mix", "mix")
     if mix is not None:
@@ -108,7 +110,7 @@ def _stem_track(
         takes.append(TakePlan(str(dry.path), f"{name} (dry)"))
     bus = preset.buses.get(wanted.bus) if wanted.bus is not None else None
     return TrackPlan(
-        key=f"stem:{file.stem}",
+        key=f"stem:{file.stem}" if file.kind == "stem" else file.stem,
         name=name,
         color=(bus.color if bus else "") or _COLORS.get(file.stem, _OTHER_COLOR),
         channels=channels,

@@ -79,7 +79,7 @@ def test_a_broken_one_is_told_and_the_render_is_done_all_the_same(render: Path) 
     drop, manifest, events = done(render)
     assert manifest.tempo is None
     assert not (drop.folder / TEMPO_MIDI).exists()
-    assert any(isinstance(one, Notice) and "song.mid were not used" in one.message for one in events)
+    assert any(isinstance(one, Notice) and "song.mid was not used" in one.message for one in events)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on Windows")
