@@ -98,7 +98,7 @@ def program(
     if found is None:
         raise ConfigError(
             f"The program of REAPER was not found in {', '.join(str(place) for place in places)}.",
-            hint="Name it in your settings, as a list: tell: {reaper: [/path/to/reaper]}",
+            hint="Name it in your settings, as a list, such as 'tell: {reaper: [/path/to/reaper]}'.",
         )
     return (found,)
 

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from bridge.resources import shipped
+from docs import make_reapack_index
 
 SCRIPTS = shipped("reaper_scripts")
 BASE = "https://github.com/someone/stem-bridge/raw/0123abc/reaper_scripts/"
 
 
-def maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_index", SCRIPTS / "make_index.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["make_index"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_every_script_is_a_package_and_every_url_a_file_of_the_repository() -> None:
-    text = maker().index(SCRIPTS, "someone/stem-bridge", "0123abc", "2026-01-01T00:00:00Z")
+    text = make_reapack_index.index(SCRIPTS, "someone/stem-bridge", "0123abc", "2026-01-01T00:00:00Z")
     root = ET.fromstring(text)
     assert (root.tag, root.get("version"), root.get("commit")) == ("index", "1", "0123abc")
     packages = root.findall("category/reapack")
@@ -51,7 +39,7 @@ def test_every_script_is_a_package_and_every_url_a_file_of_the_repository() -> N
 
 
 def test_the_same_commit_gives_the_same_index() -> None:
-    make = maker().index
+    make = make_reapack_index.index
     assert make(SCRIPTS, "a/b", "1", "t") == make(SCRIPTS, "a/b", "1", "t")
 
 
@@ -70,4 +58,4 @@ def test_a_header_that_reapack_would_refuse_is_refused(tmp_path: Path, header: s
     script = tmp_path / "stembridge_X.lua"
     script.write_text(header + "\n")
     with pytest.raises(ValueError, match=message):
-        maker().read_package(script)
+        make_reapack_index.read_package(script)

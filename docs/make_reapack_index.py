@@ -1,6 +1,6 @@
 """Makes index.xml, by which ReaPack offers the scripts of this repository.
 
-    python reaper_scripts/make_index.py OWNER/REPOSITORY COMMIT > index.xml
+    python docs/make_reapack_index.py OWNER/REPOSITORY COMMIT > index.xml
 
 One package for each script with an `@version`; every file is named by the commit, percent-encoded. The rules are those
 of reapack-index 1.2.6: tags stand above the code, files with `@noindex` are part of others, `[nomain]` keeps a file out
@@ -22,7 +22,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 __all__ = ["Package", "index", "read_package"]
 
-ROOT = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent / "reaper_scripts"
 AUTHOR = "Stem Bridge"
 _TAG = re.compile(r"-- @(\w+) ?(.*)")
 _VERSION = re.compile(r"\d[\w.]*")
