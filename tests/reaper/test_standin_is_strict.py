@@ -45,7 +45,7 @@ def one_track() -> Reaper:
         ("reaper.InsertTrackAtIndex(0, false)", "outside an undo block"),
         ("reaper.defer(1)", "function expected, got number"),
         ("reaper.ColorToNative(0/0, 1, 2)", "finite number expected"),
-        (TRACK + "reaper.DeleteTempoTimeSigMarker(0, 0)", "does not model"),
+        (TRACK + "reaper.EditTempoTimeSigMarker(0, 0)", "does not model"),
         ("surprise = 1", "global variable 'surprise'"),
         ("return surprise", "global variable 'surprise'"),
         ("reaper.extra = 1", "read-only"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -56,8 +56,8 @@ class SmallDrop:
 
     folder: Path
     plan: SessionPlan
-    mix: Sound
-    stems: Mapping[str, Sound]
+    mix: Sound = field(repr=False)
+    stems: Mapping[str, Sound] = field(repr=False)
 
     @property
     def script(self) -> Path:

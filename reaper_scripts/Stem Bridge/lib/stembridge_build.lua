@@ -161,16 +161,15 @@ local function remove_tempo(indexes)
   end
 end
 
-local function add_tempo(change, start)
-  local seconds = math.max(0, start + change.seconds)
-  local bpm, num, den = change.bpm, change.num, change.den
+local function add_tempo(change)
+  local seconds, bpm, num, den = change.seconds, change.bpm, change.num, change.den
   must(r.SetTempoTimeSigMarker(edit.PROJECT, -1, seconds, -1, -1, bpm, num, den, change.ramp), "set the tempo")
 end
 
 -- Makes everything on the list, from a drop in `folder`, and returns the new takes.
 return function(todo, found, folder)
   remove_tempo(todo.old_tempo)
-  for _, change in ipairs(todo.tempo) do add_tempo(change, todo.start) end -- first: later it could move what is there
+  for _, change in ipairs(todo.tempo) do add_tempo(change) end -- first: later it could move what is there
   local index, takes = place_for_tracks(), {}
   for number, spec in ipairs(todo.tracks) do
     local following = todo.tracks[number + 1]

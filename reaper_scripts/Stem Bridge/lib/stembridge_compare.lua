@@ -152,20 +152,40 @@ local function missing_markers(todo, drop)
   end
 end
 
-local function is_same_change(index, seconds, change)
+-- Returns the render's changes of tempo in seconds of the project, as `TempoMap.since` does: of those before its start
+-- the last one holds there. The whole of a project `from_start` has the first tempo before the render too.
+local function changes_of(drop, start, from_start)
+  local first, later = nil, {}
+  for _, change in ipairs(drop.tempo) do
+    local seconds = start + change.seconds
+    local moved = { seconds = seconds, bpm = change.bpm, num = change.num, den = change.den, ramp = change.ramp }
+    if seconds > 0 then table.insert(later, moved) else first = moved end
+  end
+  if first then
+    local after = first.ramp and later[1]
+    if after then first.bpm = first.bpm + (after.bpm - first.bpm) * first.seconds / (first.seconds - after.seconds) end
+    first.seconds = 0
+  elseif from_start then
+    first = { seconds = 0, bpm = later[1].bpm, num = later[1].num, den = later[1].den, ramp = false }
+  end
+  if first then table.insert(later, 1, first) end
+  return later
+end
+
+local function is_same_change(index, change)
   local ok, at, _, _, bpm, num, den, is_ramp = r.GetTempoTimeSigMarker(edit.PROJECT, index)
-  local is_there = ok and math.abs(at - seconds) < MARKER_TOLERANCE and math.abs(bpm - change.bpm) < BPM_TOLERANCE
-  return is_there and num == change.num and den == change.den and is_ramp == change.ramp
+  local is_there = ok and math.abs(at - change.seconds) < MARKER_TOLERANCE
+  return is_there and math.abs(bpm - change.bpm) < BPM_TOLERANCE and num == change.num and den == change.den and is_ramp == change.ramp
 end
 
 -- The tempo map goes into an empty project, or takes the place of the project's own map from the render's start to the
 -- map's last change, where the user wants that; what lies outside stays.
 local function missing_tempo(todo, drop)
-  local changes, count = drop.tempo or {}, r.CountTempoTimeSigMarkers(edit.PROJECT)
+  local count = r.CountTempoTimeSigMarkers(edit.PROJECT)
   local is_empty = r.CountTracks(edit.PROJECT) == 0 and count == 0
-  if #changes == 0 or not is_empty and not (is_map_wanted() and todo.is_first) then return end
-  local function place(change) return math.max(0, todo.start + change.seconds) end
-  local first, last = place(changes[1]), place(changes[#changes])
+  if not drop.tempo or not is_empty and not (is_map_wanted() and todo.is_first) then return end
+  local changes = changes_of(drop, todo.start, is_empty)
+  local first, last = changes[1].seconds, changes[#changes].seconds
   local within = {}
   for i = 0, count - 1 do
     local _, at = r.GetTempoTimeSigMarker(edit.PROJECT, i)
@@ -173,7 +193,7 @@ local function missing_tempo(todo, drop)
   end
   local is_same = #within == #changes
   for number, change in ipairs(changes) do
-    is_same = is_same and is_same_change(within[number], place(change), change)
+    is_same = is_same and is_same_change(within[number], change)
   end
   if not is_same then todo.tempo, todo.old_tempo = changes, within end
 end
