@@ -1,6 +1,11 @@
 """Memory of a whole job by the length of its render: 1 minute to 3 hours, same model, same chain.
 
-    python benchmarks/length.py [--minutes 1 3 30 180] [--model MODEL|none] [--stems vocals] [--store FOLDER]
+    python -m benchmarks.length [--minutes 1 3 30] [--rate 44100] [--model MODEL|none] [--stems vocals] [--store FOLDER]
+
+On two quiet cores the default takes about 3 minutes and 4 GB of disk. Three hours through a network:
+
+    python -m benchmarks.length --minutes 3 180 --rate 16000 --stems vocals          about 8 minutes, 5 GB
+    python -m benchmarks.length --minutes 3 180 --model none --stems vocals          about 3 minutes, 13 GB
 
 Every length runs in a process of its own, at low priority; the figure is the largest resident memory of that process,
 which reads, separates, prints effects and writes, as the worker does. Without --model a tiny random network of the real
@@ -78,13 +83,13 @@ class Arithmetic:
         return stream_estimates(listener, mix, scan, options, store)
 
 
-def write_sound(path: Path, minutes: float) -> None:
+def write_sound(path: Path, minutes: float, rate: int) -> None:
     """Write noise whose level moves, a minute at a time: stereo, 24 bits, RF64 where it must be."""
     noise = np.random.default_rng(0)
-    with soundfile.SoundFile(path, "w", _RATE, 2, "PCM_24", format="RF64") as out:
+    with soundfile.SoundFile(path, "w", rate, 2, "PCM_24", format="RF64") as out:
         for minute in range(round(minutes)):
             level = 0.05 + 0.1 * (minute % 3)
-            out.write(level * noise.standard_normal((60 * _RATE, 2), np.float32))
+            out.write(level * noise.standard_normal((60 * rate, 2), np.float32))
 
 
 def measured(render: Path, folder: Path, model: str, stems: str, store: Path | None) -> tuple[float, float, int]:
@@ -104,7 +109,8 @@ def measured(render: Path, folder: Path, model: str, stems: str, store: Path | N
 def main() -> None:
     """Measure every length and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 3, 30, 180])
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 3, 30])
+    parser.add_argument("--rate", type=int, default=_RATE, help="of the render, Hz; less takes less disk")
     parser.add_argument("--model", default="", help="a model, a folder of weights or none; else a tiny random one")
     parser.add_argument("--stems", default="", help="only these: three hours of all stems take 23 GB")
     parser.add_argument("--store", type=Path, default=None, help="keep segments in this folder")
@@ -118,7 +124,7 @@ def main() -> None:
         model = given.model or str(write_model("htdemucs", folder, seed=1, segment=Fraction(39, 5), **small))
         for minutes in given.minutes:
             render = folder / f"{minutes:g}.wav"
-            write_sound(render, minutes)
+            write_sound(render, minutes, given.rate)
             with tempfile.TemporaryDirectory(dir=folder) as out:
                 wall, cpu, peak = measured(render, Path(out), model, given.stems, given.store)
             render.unlink()

@@ -364,3 +364,12 @@ def test_a_drop_made_of_a_drop_that_is_taken_back_leaves_it_whole(desk: Desk) ->
             )
         assert verify(first.folder) == []
         assert [path.name for path in (desk.folder / "outbox").iterdir()] == [first.folder.name]
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_24", "PCM_16"])
+@pytest.mark.parametrize("container", ["wav", "flac", "aiff"])
+def test_checksums_taken_while_files_are_written_are_those_of_the_files(
+    desk: Desk, container: str, subtype: str
+) -> None:
+    drop = desk.run(desk.job(desk.render(44100, 1), preset=WET, output=OutputOptions(container, subtype)))
+    assert verify(drop.folder) == []

@@ -77,8 +77,8 @@ class WaveFile:
         self._digest = hashlib.sha256(b"" if frames is None else head.encoded(self._expected_bytes))
         file.write(head.encoded(None))
 
-    def write(self, samples: bytes) -> None:
-        """Append whole frames, interleaved little-endian samples."""
+    def write(self, samples: bytes | memoryview) -> None:
+        """Append whole frames, the bytes of interleaved little-endian samples."""
         self._file.write(samples)
         self._data_bytes += len(samples)
         if self._expected_bytes is not None:

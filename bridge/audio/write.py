@@ -239,12 +239,12 @@ class SoundWriter:
         self._file = self._wave = self._library = None
 
 
-def _packed(samples: npt.NDArray[Any], subtype: Subtype) -> bytes:
+def _packed(samples: npt.NDArray[Any], subtype: Subtype) -> bytes | memoryview:
     if subtype == "PCM_16":
         return (samples >> 16).astype("<i2").tobytes()
     if subtype == "PCM_24":
         return samples.astype("<i4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
-    return samples.tobytes()
+    return samples.reshape(-1).view(np.uint8).data
 
 
 def _clear_time_stamp(file: BinaryIO, path: Path) -> None:

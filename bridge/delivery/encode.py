@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -26,7 +27,7 @@ from bridge.domain.render import AudioFormat
 from bridge.domain.stems import FloatArray, display_name, kind_of
 from bridge.units import db_to_gain, gain_to_db
 
-__all__ = ["Bits", "common_gain_db", "encode_files", "rounded"]
+__all__ = ["Bits", "Encoded", "common_gain_db", "encode_files", "rounded"]
 
 Bits = Literal[16, 24]
 Integers = npt.NDArray[np.int32]
@@ -34,6 +35,16 @@ Integers = npt.NDArray[np.int32]
 
 _EXACT_DEPTHS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24}
 _BLOCK_FRAMES = 65536
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What came of writing the delivered format."""
+
+    gain_db: float
+    """Common gain of all files, 0 or less."""
+    checksums: Mapping[Path, str]
+    """SHA-256 of files that were hashed while they were written, hex."""
 
 
 def encode_files(
@@ -46,8 +57,8 @@ def encode_files(
     remainder: str | None,
     chunks: Chunks,
     progress: Callable[[int], None],
-) -> float:
-    """Write every planned stem file from recorded stems that are open; return the common gain in dB, 0 or less.
+) -> Encoded:
+    """Write every planned stem file from recorded stems that are open.
 
     `remainder` names the dry stem that takes what the integers of the others leave of the mix; None rounds every stem
     by itself. FLOAT in another container is copied as it is. `progress` gets frames done, of the longest file.
@@ -56,22 +67,23 @@ def encode_files(
     new = partial(_writer, plan, folder, mix.format, chunks)
     dry_files = {stem: plan.file(stem, "dry" if stem in wet.paths else "stem") for stem in dry.paths}
     wet_files = {stem: plan.file(stem, kind_of(stem)) for stem in wet.paths}
+    gain_db = 0.0
     with ExitStack() as opened:
         dry_writers = {stem: opened.enter_context(new(file, dry.frames)) for stem, file in dry_files.items() if file}
         wet_writers = {stem: opened.enter_context(new(file, wet.frames)) for stem, file in wet_files.items() if file}
         if plan.subtype == "FLOAT":
             _copy(dry, dry_writers, progress)
-            _copy(wet, wet_writers, progress)
-            return 0.0
-        bits: Bits = 24 if plan.subtype == "PCM_24" else 16
-        excursions = [dry.excursions[stem] for stem in dry_writers] + [wet.excursions[stem] for stem in wet_writers]
-        gain_db = common_gain_db(excursions, bits, stems=len(dry.paths))
-        for start, block in fixed_point_blocks(dry, mix, remainder=remainder, gain_db=gain_db, bits=bits):
-            for stem, sound in dry_writers.items():
-                sound.write_integers(block[stem])
-            progress(start)
+        else:
+            bits: Bits = 24 if plan.subtype == "PCM_24" else 16
+            excursions = [dry.excursions[stem] for stem in dry_writers] + [wet.excursions[stem] for stem in wet_writers]
+            gain_db = common_gain_db(excursions, bits, stems=len(dry.paths))
+            for start, block in fixed_point_blocks(dry, mix, remainder=remainder, gain_db=gain_db, bits=bits):
+                for stem, sound in dry_writers.items():
+                    sound.write_integers(block[stem])
+                progress(start)
         _copy(wet, wet_writers, progress, gain=db_to_gain(gain_db))
-        return gain_db
+    written = (*dry_writers.values(), *wet_writers.values())
+    return Encoded(gain_db, {sound.path: sound.sha256 for sound in written if sound.sha256 is not None})
 
 
 def _writer(

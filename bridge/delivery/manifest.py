@@ -8,8 +8,9 @@ import json
 import math
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from pydantic_core import from_json
@@ -150,7 +151,7 @@ def _not_a_manifest(path: Path, why: str) -> DeliveryError:
     return DeliveryError(f"{path} is not a drop's manifest: {why}.", hint="Name the folder of a drop.", path=path)
 
 
-def open_plain_file(path: Path) -> BinaryIO:
+def open_plain_file(path: Path) -> BufferedReader:
     """Open for reading; raises OSError, also for a pipe or a device, which might never end."""
     return open(path, "rb", opener=_open_waiting_for_nobody)
 

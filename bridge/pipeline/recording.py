@@ -117,7 +117,7 @@ class Recording:
         if self._in_place:
             return 0.0
         with self._watch.stage("write", self._mix.format.seconds) as done:
-            return encode_files(
+            encoded = encode_files(
                 self._plan,
                 self._stage.folder,
                 dry,
@@ -127,6 +127,8 @@ class Recording:
                 chunks=self._chunks,
                 progress=lambda frames: done(frames / self._mix.format.sample_rate),
             )
+        self.checksums.update(encoded.checksums)
+        return encoded.gain_db
 
     def prove_the_sum(self, dry: StemFiles, gain_db: float, *, promised: bool) -> float | None:
         """Read the delivered dry stems back and null them against the mix; dB re max(1, loudest), -inf = exact.
