@@ -82,7 +82,7 @@ def has_loop(project: Project) -> bool:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_from_any_project_the_dry_stems_sound_as_their_source_did_or_it_is_told_why_not(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = workplace(Path(folder))

@@ -218,7 +218,7 @@ def without_live_effects(plan: SessionPlan, fields: Fields) -> Fields:
 
 
 @given(st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_project_file_says_what_the_import_leaves(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as place:
         drop = data.draw(sessions(Path(place)))

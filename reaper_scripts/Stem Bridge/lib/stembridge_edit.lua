@@ -33,8 +33,11 @@ end
 
 -- Returns what one of our tracks, items or takes is, or nil for one of the user's.
 function edit.identity(kind, object)
-  local ok, id = r["GetSet" .. kind .. "Info_String"](object, edit.EXT, "", false)
-  return ok and id ~= "" and id or nil
+  for _ = 1, 2 do -- a second look: taken for the user's, it would be made again
+    local ok, id = r["GetSet" .. kind .. "Info_String"](object, edit.EXT, "", false)
+    if ok and id ~= "" then return id end
+  end
+  return nil
 end
 
 function edit.describe(err)
