@@ -51,7 +51,16 @@ def _hours(value: str) -> str:
     return value
 
 
-Folder = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser() if isinstance(value, str) else value)]
+def _folder(value: object) -> object:
+    try:
+        if not isinstance(value, str) or "\0" not in value:
+            return Path(value).expanduser() if isinstance(value, str) else value
+    except RuntimeError:
+        pass  # nobody here has the name after '~'
+    raise PydanticCustomError("folder", "a folder")
+
+
+Folder = Annotated[Path, BeforeValidator(_folder)]
 Command = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(max_length=100)]
 Folders = Annotated[tuple[Folder, ...], BeforeValidator(_words)]
 

@@ -140,7 +140,10 @@ def _anchor_folders(values: dict[str, Any], base: Path) -> None:
     """Make the folders of a settings file absolute: relative ones start at the file, wherever the command runs."""
 
     def anchored(value: object) -> object:
-        return str(base / Path(value).expanduser()) if isinstance(value, str) else value
+        try:
+            return str(base / Path(value).expanduser()) if isinstance(value, str) else value
+        except RuntimeError:
+            return value  # nobody has the name after '~'; the check of the value tells
 
     inboxes = values.get("inboxes")
     for one in inboxes if isinstance(inboxes, list) else []:

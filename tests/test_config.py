@@ -180,3 +180,12 @@ def test_the_daemon_s_settings_have_ranges_and_the_state_has_a_place(write: Writ
         "inboxes: [{path: a, outbox: b, after: delete}]",
     ):
         assert "bridge.yaml:1: " in fault(write(text)).message, text
+
+
+@pytest.mark.parametrize("folder", ["~nobody-of-this-name/x", '"a\\0b"'])
+def test_a_folder_that_can_be_none_is_a_fault_with_its_line(tmp_path: Path, folder: str) -> None:
+    file = tmp_path / "bridge.yaml"
+    file.write_text(f"version: 1\npresets: {{folders: [{folder}]}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"bridge\.yaml:2: 'presets\.folders\.0' cannot be") as told:
+        config.load(file, environment={})
+    assert told.value.hint == "It must be a folder."

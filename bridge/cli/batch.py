@@ -32,9 +32,12 @@ _MOST_LISTED = 20
 
 @options.settings(*options.SEPARATION, *options.OUTPUT)
 def batch(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of sound files.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", parser=options.path, help="A folder of sound files.")],
     outbox: Annotated[
-        Path | None, typer.Option("--outbox", "-o", metavar="FOLDER", help="Default: 'FOLDER stems', beside it.")
+        Path | None,
+        typer.Option(
+            "--outbox", "-o", metavar="FOLDER", parser=options.path, help="Default: 'FOLDER stems', beside it."
+        ),
     ] = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="With all folders below.")] = False,
     layout: Annotated[
@@ -60,7 +63,8 @@ def batch(
     ] = 0.0,
     failed_too: Annotated[bool, typer.Option("--failed-too", help="Try again what failed before.")] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="Write what came of each: .csv or .json")
+        Path | None,
+        typer.Option("--report", metavar="FILE", parser=options.path, help="Write what came of each: .csv or .json"),
     ] = None,
     config: options.Config = None,
     json: options.Json = False,

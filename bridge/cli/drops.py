@@ -22,7 +22,13 @@ app = typer.Typer(help="Delivered folders: list, show, keep, prune.", no_args_is
 
 Outboxes = Annotated[
     list[Path] | None,
-    typer.Option("--outbox", "-o", metavar="FOLDER", help="Look here instead of in the outboxes of your settings."),
+    typer.Option(
+        "--outbox",
+        "-o",
+        metavar="FOLDER",
+        parser=options.path,
+        help="Look here instead of in the outboxes of your settings.",
+    ),
 ]
 
 
@@ -54,7 +60,7 @@ def list_drops(
 
 @app.command()
 def show(
-    drop: Annotated[Path, typer.Argument(metavar="DROP", help="The folder of a drop.")],
+    drop: Annotated[Path, typer.Argument(metavar="DROP", parser=options.path, help="The folder of a drop.")],
     json: options.Json = False,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -91,7 +97,14 @@ def show(
 def keep(
     drop: Annotated[str, typer.Argument(metavar="DROP", help="Name of the drop whose audition is to stay.")],
     outbox: Annotated[
-        Path | None, typer.Option("--outbox", "-o", metavar="FOLDER", help="Put it here instead of where the drop is.")
+        Path | None,
+        typer.Option(
+            "--outbox",
+            "-o",
+            metavar="FOLDER",
+            parser=options.path,
+            help="Put it here instead of where the drop is.",
+        ),
     ] = None,
     config: options.Config = None,
     verbose: options.Verbose = 0,
@@ -112,7 +125,12 @@ def keep(
 def prune(
     projects: Annotated[
         list[Path] | None,
-        typer.Option("--projects", metavar="FOLDER", help="REAPER projects below it keep what they use; repeatable."),
+        typer.Option(
+            "--projects",
+            metavar="FOLDER",
+            parser=options.path,
+            help="REAPER projects below it keep what they use; repeatable.",
+        ),
     ] = None,
     older_than: Annotated[
         int | None,
@@ -191,6 +209,9 @@ def _find(outboxes: Sequence[Path] | None, config: Path | None) -> list[Delivere
     from bridge.delivery.prune import find_drops
 
     folders = [folder.expanduser().absolute() for folder in outboxes or ()]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder} is no folder.", hint="Name the outbox whose drops you mean.", path=folder)
     if not folders:
         folders = [inbox.outbox.absolute() for inbox in load(config).inboxes]
     if not folders:

@@ -22,6 +22,10 @@ def path(text: str) -> Path:
     if not text:
         # Path("") is the current folder: nobody means that by an empty variable.
         raise typer.BadParameter("the path is empty")
+    try:
+        Path(text).expanduser()
+    except RuntimeError:
+        raise typer.BadParameter(f"nobody here has the name after '~': {text}") from None
     return Path(text)
 
 

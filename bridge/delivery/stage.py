@@ -201,7 +201,11 @@ def _check_is_ours(outbox: Path, staging: Path) -> None:
 
 
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+    try:
+        return path.is_dir() and not path.is_symlink()
+    except OSError:
+        # A name that the disk does not take.
+        return False
 
 
 def _remove(place: Path) -> None:

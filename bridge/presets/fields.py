@@ -117,8 +117,10 @@ def check(node: Node, field: Field, key: str) -> Value:
     if isinstance(value, str):
         if value in field.choices:
             return value
-        if field.kind == "text" and re.fullmatch(field.pattern, value):
-            return value
+        if field.kind == "text":
+            if re.fullmatch(field.pattern, value):
+                return value
+            raise node.fail(f"'{key}' cannot be '{value[:40]}'", field.description)
     raise node.fail(f"'{key}' must be {_wanted(field)}, not {_shown(node)}", _hint(node, field))
 
 
@@ -131,6 +133,8 @@ def _wanted(field: Field) -> str:
     if field.kind == "text":
         return "a text"
     span = f"a number from {field.low:g} to {field.high:g} {field.unit}".rstrip()
+    if field.low == field.high:
+        span = f"{field.low:g} {field.unit}".rstrip()
     if field.only:
         span = f"{', '.join(f'{one:g}' for one in field.only)} {field.unit}".rstrip()
     if field.notes:
