@@ -197,7 +197,7 @@ def uninstall(resource: Path) -> Removed | None:
             elif own is not None:
                 left.append(folder / name)
         (folder / _LIST).unlink()
-        for place in (folder / "lib", folder):
+        for place in (folder / "lib", folder, folder.parent):
             if place.is_dir() and not any(place.iterdir()):
                 place.rmdir()
     except OSError as exc:

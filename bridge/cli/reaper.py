@@ -66,7 +66,7 @@ def uninstall(resource_path: ResourcePath = None, verbose: options.Verbose = 0) 
         return
     for path in done.left:
         output.say(f"Left, because it was changed: {output.one_line(str(path))}")
-    output.say(f"{len(done.removed)} files are removed. REAPER's action list drops them when you remove them there.")
+    output.say(f"{len(done.removed)} files are removed. In REAPER, take 'stembridge' out of the action list.")
 
 
 @app.command()

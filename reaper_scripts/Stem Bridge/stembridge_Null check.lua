@@ -41,7 +41,8 @@ end
 
 local tracks = originals()
 if #tracks == 0 then
-  r.ShowMessageBox("There is no original of Stem Bridge in this project.", TITLE, 0)
+  local text = "There is no original of Stem Bridge in this project.\nIt comes with the stems: bring them in first."
+  r.ShowMessageBox(text, TITLE, 0)
 else
   local done, reason = edit.in_one_step("null check", turn, tracks)
   if not done then r.ShowMessageBox(reason, TITLE, 0) end

@@ -47,7 +47,7 @@ local function fault(field, value)
   if field == "inbox" then
     local number = math.tointeger(tonumber(value))
     if number and config.inboxes[number] then return nil end
-    return ("There are %d inboxes: give a number."):format(#config.inboxes)
+    return ("Inbox: give a number from 1 to %d."):format(#config.inboxes)
   end
   if (value == "" and (field == "preset" or field == "model")) or is_one_of(value, allowed[field]) then return nil end
   return ("'%s' is no %s. Known: %s"):format(value, field, table.concat(allowed[field], ", "))

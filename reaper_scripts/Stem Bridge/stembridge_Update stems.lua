@@ -37,7 +37,7 @@ if folder then
   if drop then
     count, reason = lib.update(drop, folder)
   else
-    reason = "This is no drop of Stem Bridge:\n" .. folder
+    reason = "This is no drop of Stem Bridge:\n" .. folder .. "\n\nChoose the import.lua inside a drop."
   end
   if count == 0 then reason = "No item of the project lacks these stems; to add tracks, bring the stems in." end
   if reason then r.ShowMessageBox(reason, TITLE, 0) end

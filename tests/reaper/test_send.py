@@ -184,7 +184,7 @@ def test_preset_and_model_of_the_settings_go_along(tmp_path: Path) -> None:
         "master,karaoke,htdemucs,1,no,drop,empty",
     ]
     reaper.run(place.script("Settings"))
-    assert reaper.messages == ["'karoke' is no preset. Known: karaoke", "There are 1 inboxes: give a number."]
+    assert reaper.messages == ["'karoke' is no preset. Known: karaoke", "Inbox: give a number from 1 to 1."]
     reaper.run(place.script("Send to bridge"))
     told = place.sidecar(place.renders()[0])
     assert (told.preset, told.model) == ("karaoke", "htdemucs")

@@ -175,7 +175,8 @@ end
 local function is_same_change(index, change)
   local ok, at, _, _, bpm, num, den, is_ramp = r.GetTempoTimeSigMarker(edit.PROJECT, index)
   local is_there = ok and math.abs(at - change.seconds) < MARKER_TOLERANCE
-  return is_there and math.abs(bpm - change.bpm) < BPM_TOLERANCE and num == change.num and den == change.den and is_ramp == change.ramp
+  local is_as_quick = math.abs(bpm - change.bpm) < BPM_TOLERANCE and is_ramp == change.ramp
+  return is_there and is_as_quick and num == change.num and den == change.den
 end
 
 -- The tempo map goes into an empty project, or takes the place of the project's own map from the render's start to the

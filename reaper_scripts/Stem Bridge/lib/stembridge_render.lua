@@ -122,7 +122,9 @@ return function(job, folder, name)
   for i = #back, 1, -1 do is_back = back[i]() and is_back end
   r.PreventUIRefresh(-1)
   local path = lib.bridge.path(folder, name .. ".wav")
-  if ok and not r.file_exists(path) then ok, reason = false, "REAPER rendered no file." end
+  if ok and not r.file_exists(path) then
+    ok, reason = false, "REAPER rendered no file: it was cancelled, or the inbox's disk is full."
+  end
   if not is_back then
     ok, reason = false, (reason or "") .. "\nA setting could not be put back: please look at File > Render."
   end

@@ -140,7 +140,7 @@ local function at_input(track)
 end
 
 local function one_of(track, first, second)
-  if value(track, "B_MUTE") == 1 then edit.fail(name_of(track) .. " is muted.") end
+  if value(track, "B_MUTE") == 1 then edit.fail(name_of(track) .. " is muted: unmute it, then send.") end
   local job, why = first(track)
   local other, why_not = nil, nil
   if not job then other, why_not = second(track) end
@@ -169,7 +169,7 @@ function routes.master()
     local is_top = not r.GetParentTrack(track) and value(track, "B_MAINSEND") == 1
     if is_top and value(track, "B_MUTE") == 0 then table.insert(mute, r.GetTrackGUID(track)) end
   end
-  if #mute == 0 then edit.fail("No track goes to the master.") end
+  if #mute == 0 then edit.fail("No track goes to the master, so there is nothing to send.") end
   local start, finish = start_and_end()
   local _, project = r.EnumProjects(-1)
   local name = project:match("([^/\\]+)%.[^.]*$") or "Mix"
@@ -202,7 +202,7 @@ function routes.tracks()
     job.start, job.finish = start, finish
     table.insert(jobs, job)
   end
-  if #jobs == 0 then edit.fail("No track is selected.") end
+  if #jobs == 0 then edit.fail("No track is selected. Select some, or send something else: \"Settings\".") end
   return jobs
 end
 
@@ -235,7 +235,7 @@ function routes.items()
       finish = start + r.GetMediaItemInfo_Value(item, "D_LENGTH"),
     })
   end
-  if #jobs == 0 then edit.fail("No item is selected.") end
+  if #jobs == 0 then edit.fail("No item is selected. Select some, or send something else: \"Settings\".") end
   return jobs
 end
 

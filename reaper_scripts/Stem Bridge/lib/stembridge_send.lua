@@ -89,7 +89,7 @@ return function(jobs, mode, inbox)
   end
   if not os.rename(inbox, inbox) then return nil, "The inbox is not there: " .. inbox end -- a disk may be missing
   local project = bridge.project_id(true)
-  if project == "" then return nil, "REAPER could not mark the project." end
+  if project == "" then return nil, "REAPER could not store an id in the project. Save the project, and send again." end
   local folder = bridge.path(inbox, FOLDER)
   r.RecursiveCreateDirectory(folder, 0)
   local done, taken, reason = {}, {}, nil
