@@ -27,7 +27,8 @@ from bridge.units import format_bytes
 if TYPE_CHECKING:
     from bridge.config import Settings
 
-__all__ = ["Finding", "Machine", "check_all", "check_device", "check_ffmpeg", "check_folder", "look_around"]
+__all__ = ["Finding", "Machine", "check_all", "check_device", "check_ffmpeg", "check_folder", "check_plugins"]
+__all__ += ["look_around"]
 
 _CUDA_INDEX = "https://download.pytorch.org/whl/cu130"
 _CHILD_SECONDS = 120.0
@@ -96,6 +97,7 @@ def check_all(config: Path | None) -> Iterator[Finding]:
     yield check_ffmpeg(shutil.which("ffmpeg"), platform.system())
     yield from _check_models(settings)
     yield from _check_presets(settings)
+    yield from check_plugins(settings)
     for inbox in settings.inboxes:
         yield check_folder("inbox", inbox.path, writes=False)
         yield check_folder("outbox", inbox.outbox)
@@ -231,6 +233,30 @@ def _check_presets(settings: Settings) -> Iterator[Finding]:
             mend = f"correct it, then: stem-bridge presets check {shell(entry.path)}"
             yield Finding("warn", f"preset {entry.name}", entry.error, mend)
     yield Finding("ok", "presets", f"{sum(not entry.error for entry in listed)} can be used")
+
+
+def check_plugins(settings: Settings) -> Iterator[Finding]:
+    """Look at the plugin folders, at what the last scan found in them, and at what is blocked; load nothing."""
+    from bridge.effects.scan import BLOCKED, UNKNOWN, known, scanned_at
+
+    chosen = settings.plugins.options()
+    if not chosen.folders:
+        yield Finding("ok", "plugins", "no folder of your own plugins is named, so none is loaded")
+        return
+    for folder in chosen.folders:
+        if not folder.is_dir():
+            yield Finding("warn", "plugin folder", f"{folder} is not there", "correct plugins.folders in bridge.yaml")
+    listed = known(chosen.folders, chosen)
+    usable = sum(not one.error for one in listed)
+    for one in listed:
+        if one.error.startswith(BLOCKED):
+            yield Finding("warn", f"plugin {one.path.stem}", one.error, "stem-bridge plugins scan --retry")
+    when = scanned_at(chosen)
+    if when is None or any(one.error == UNKNOWN for one in listed):
+        new = sum(one.error == UNKNOWN for one in listed)
+        yield Finding("warn", "plugins", f"{new} of {len(listed)} were never asked", "stem-bridge plugins scan")
+        return
+    yield Finding("ok", "plugins", f"{usable} of {len(listed)} can be used; scanned {when:%Y-%m-%d %H:%M}")
 
 
 def _fault(subject: str, error: BridgeError) -> Finding:

@@ -12,15 +12,14 @@ from bridge.domain.stems import FloatArray
 from bridge.effects.channels import channel_sets
 from bridge.effects.place import BUFFER, Place, Process
 from bridge.effects.tempo import Stretch
+from bridge.effects.values import SEE_SCHEMA
 from bridge.errors import EffectError, PresetError
 from bridge.presets.catalog import EFFECTS
 
-__all__ = ["SEE_SCHEMA", "built_in", "held_below_nyquist", "plugin"]
+__all__ = ["built_in", "held_below_nyquist", "plugin"]
 
 _HIGHEST = 0.49
 """Share of the sample rate at which frequencies are held: above half of it, filters are unstable."""
-
-SEE_SCHEMA = "Names and ranges are in the output of: stem-bridge presets schema"
 
 _ENUMS = {"mode": pedalboard.LadderFilter.Mode, "quality": pedalboard.Resample.Quality}
 

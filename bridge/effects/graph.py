@@ -26,6 +26,7 @@ from bridge.effects.place import BLOCK, Place
 from bridge.effects.rack import Rack
 from bridge.effects.steps import run_chain
 from bridge.effects.tempo import has_notes, stretches
+from bridge.effects.values import check_values
 from bridge.errors import BridgeError, PresetError
 from bridge.presets.catalog import EFFECTS
 from bridge.units import db_to_gain, seconds_to_frames
@@ -127,6 +128,7 @@ def bind(
     Raises PresetError, PluginError, EffectError.
     """
     rack = rack or Rack()
+    _check_values(preset, stems)
     fit = partial(rack.fit, sample_rate=sample_rate, channels=channels)
     tracks = rack.staff(preset.instruments, notes, sample_rate=sample_rate, channels=channels)
     nodes = lay_out(preset, stems, channels, fit, tracks)
@@ -145,6 +147,19 @@ def bind(
         except BridgeError as exc:
             raise type(exc)(f"Preset '{preset.name}', {node.key}: {exc.message}", hint=exc.hint) from exc
     return Graph(nodes, sample_rate, channels, tempo, needs_tempo, rack)
+
+
+def _check_values(preset: Preset, stems: Sequence[str]) -> None:
+    """Hold every value against the catalog, also of steps that are bypassed. Raises PresetError."""
+    chains = {stem: preset.for_stem(stem).chain for stem in stems}
+    chains |= {name: bus.chain for name, bus in preset.buses.items()}
+    chains |= {name: one.mix.chain for name, one in preset.instruments.items()}
+    for where, chain in chains.items():
+        for effect in effects_of(chain):
+            try:
+                check_values(effect)
+            except PresetError as exc:
+                raise PresetError(f"Preset '{preset.name}', {where}: {exc.message}", hint=exc.hint) from exc
 
 
 def _until_quiet(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from bridge.effects.host import Broken, Cage, Refused
 from bridge.effects.plugin_files import list_files, open_file
 from bridge.errors import PluginError
 
-__all__ = ["Scanned", "describe", "known", "scan"]
+__all__ = ["BLOCKED", "UNKNOWN", "Scanned", "describe", "known", "scan", "scanned_at"]
 
+BLOCKED = "Blocked:"
+"""Begins the error of a plugin that crashed too often."""
+UNKNOWN = "Not scanned yet; run: stem-bridge plugins scan"
 _FILE = "scan.json"
 _VERSION = 1
 _MOST_BYTES = 64 << 20
@@ -82,9 +86,19 @@ def known(folders: Sequence[Path], options: PluginOptions) -> list[Scanned]:
     for path in list_files(folders):
         entry = book.get(str(path))
         if entry is None or entry.get("stamp") != _stamp(path, folders):
-            entry = {"error": "Not scanned yet; run: stem-bridge plugins scan"}
+            entry = {"error": UNKNOWN}
         entries.append((str(path), entry))
     return _listed(entries, folders, options)
+
+
+def scanned_at(options: PluginOptions) -> datetime | None:
+    """Return when the last scan ended, local time; None when there was none."""
+    if options.records is None:
+        return None
+    try:
+        return datetime.fromtimestamp((options.records / _FILE).stat().st_mtime).astimezone()
+    except OSError:
+        return None
 
 
 def describe(path: Path, folders: Sequence[Path], options: PluginOptions, plugin_name: str = "") -> dict[str, Any]:
@@ -141,7 +155,7 @@ def _blame_of(path: Path, folders: Sequence[Path], options: PluginOptions) -> Bl
 
 
 def _blocked(blame: Blame) -> str:
-    return f"Blocked: it failed {blame.crashes} times, last it {blame.reason}."
+    return f"{BLOCKED} it failed {blame.crashes} times, last it {blame.reason}."
 
 
 def _stamp(path: Path, folders: Sequence[Path]) -> str:

@@ -16,14 +16,14 @@ import numpy as np
 
 from bridge.domain.preset import Chain, Effect, MidSide, Parallel, Plugin
 from bridge.domain.stems import FloatArray
-from bridge.effects.builtin import SEE_SCHEMA, built_in
+from bridge.effects.builtin import built_in
 from bridge.effects.channels import channel_sets
 from bridge.effects.own_dynamics import de_esser, ducker
 from bridge.effects.own_shapes import fade, following_delay, steep_filter, stereo_width
 from bridge.effects.place import BLOCK, Place, Process
 from bridge.effects.shared import Blocks, Shared
 from bridge.effects.tempo import Stretch, stretches
-from bridge.errors import EffectError, PresetError
+from bridge.errors import EffectError
 from bridge.presets.catalog import EFFECTS
 from bridge.units import format_duration
 
@@ -55,9 +55,7 @@ def build(effect: Effect, place: Place) -> Process:
 
 def _build(parts: Sequence[Stretch], place: Place) -> Process:
     effect = parts[0].effect
-    spec = EFFECTS.get(effect.name)
-    if spec is None:
-        raise PresetError(f"There is no effect '{effect.name}'.", hint=SEE_SCHEMA)
+    spec = EFFECTS[effect.name]
     if spec.sample_rates and place.sample_rate not in spec.sample_rates:
         raise EffectError(
             f"{effect.name} cannot work at {place.sample_rate} Hz.",

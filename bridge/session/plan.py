@@ -46,9 +46,10 @@ def plan_session(
     One track per delivered stem in mixing order, named for people and coloured like its bus, with the wet take first
     and the dry one behind it; faders and buses as the preset says; instruments likewise; then printed submixes, muted
     beside the stems they hold, while a printed return takes the place of its bus and sends; last, the original, muted
-    and past all buses. Only buses that sound reaches are made. `frames` maps the path of every planned file to its length in
-    frames. `common_gain_db` is the gain that every stem file (never the mix) was written with; items undo it. Law, see
-    `walk`: every stem reaches the master over exactly one dry path. Raises DeliveryError for a preset that breaks it.
+    and past all buses. Only buses that sound reaches are made. `frames` maps the path of every planned file to its
+    length in frames. `common_gain_db` is the gain that every stem file (never the mix) was written with; items undo it.
+    Law, see `walk`: every stem reaches the master over exactly one dry path. Raises DeliveryError for a preset that
+    breaks it.
     """
     stems = sorted((file for file in plan.files if file.kind == "stem"), key=lambda file: _mixing_place(file.stem))
     used = _used_buses(preset, (file.stem for file in plan.files if file.kind in ("stem", "instrument")))

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
-from bridge.cli.checks import Machine, check_device, check_ffmpeg, check_folder, look_around
+from bridge.cli.checks import Machine, check_device, check_ffmpeg, check_folder, check_plugins, look_around
+from bridge.domain.plugins import PluginOptions
+from bridge.effects.blame import record_crash
+from bridge.effects.plugin_files import open_file
+from bridge.effects.scan import scan
 
 Run = Callable[..., Any]
 
@@ -89,3 +93,28 @@ def test_doctor_ends_with_2_when_something_must_be_mended_and_says_what(run: Run
     ended = run("doctor", "--config", file)
     assert ended.code == 0, ended.out
     assert sys.version.split()[0] in ended.out
+
+
+def test_plugins_are_judged_by_their_folders_the_last_scan_and_what_crashed(tmp_path: Path) -> None:
+    folder, records = tmp_path / "vst3", tmp_path / "records"
+    (folder / "Fine.vst3").parent.mkdir()
+    (folder / "Fine.vst3").write_bytes(b"no plugin at all")
+    gone = tmp_path / "gone"
+
+    class Chosen:
+        """Settings with plugin folders."""
+
+        class plugins:  # noqa: N801 - the name of the setting
+            @staticmethod
+            def options() -> PluginOptions:
+                return PluginOptions(folders=(folder, gone), records=records)
+
+    findings = list(check_plugins(Chosen))  # type: ignore[arg-type]
+    assert [(one.level, one.subject) for one in findings] == [("warn", "plugin folder"), ("warn", "plugins")]
+    assert "plugins scan" in findings[1].mend
+    scan((folder,), Chosen.plugins.options(), lambda _: None)
+    assert [one.level for one in check_plugins(Chosen)] == ["warn", "ok"]  # type: ignore[arg-type]
+    for _ in range(2):
+        record_crash(records, open_file(folder / "Fine.vst3", (folder,)).sha256(), folder / "Fine.vst3", "hung")
+    blocked = list(check_plugins(Chosen))[1]  # type: ignore[arg-type]
+    assert (blocked.subject, blocked.mend) == ("plugin Fine", "stem-bridge plugins scan --retry")

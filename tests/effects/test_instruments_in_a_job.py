@@ -17,7 +17,7 @@ from bridge.cli.jobs import Planner
 from bridge.config import Settings
 from bridge.delivery.manifest import Manifest, read
 from bridge.delivery.publish import publish
-from bridge.domain.drop import IMPORT_SCRIPT, PROJECT, TEMPO_MIDI, Drop
+from bridge.domain.drop import PROJECT, TEMPO_MIDI, Drop
 from bridge.domain.events import Event
 from bridge.domain.job import Job, SeparationOptions
 from bridge.domain.plugins import PluginOptions
@@ -147,7 +147,7 @@ def test_a_tempo_that_was_heard_is_in_the_manifest_and_in_no_session(render: Pat
     tempo = manifest.tempo.value()
     assert (tempo.source, round(tempo.changes[0].bpm)) == ("estimated", 120)
     assert not (drop.folder / TEMPO_MIDI).exists()
-    assert "bpm =" not in (drop.folder / IMPORT_SCRIPT).read_text(encoding="utf-8")
+    assert " PT " not in (drop.folder / PROJECT).read_text(encoding="utf-8"), "no point of a tempo envelope"
     planned = applied(Planner(Settings(), "clean"), drop.folder)
     again, second = done(replace(planned, preset=parse(text, name="keys")))
     assert second.tempo == manifest.tempo
