@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.cli.checks import Machine, check_device, check_ffmpeg, check_folder, check_plugins, look_around
-from bridge.domain.plugins import PluginOptions
+from bridge.config import Settings
 from bridge.effects.blame import record_crash
 from bridge.effects.plugin_files import open_file
 from bridge.effects.scan import scan
@@ -95,26 +95,22 @@ def test_doctor_ends_with_2_when_something_must_be_mended_and_says_what(run: Run
     assert sys.version.split()[0] in ended.out
 
 
-def test_plugins_are_judged_by_their_folders_the_last_scan_and_what_crashed(tmp_path: Path) -> None:
-    folder, records = tmp_path / "vst3", tmp_path / "records"
-    (folder / "Fine.vst3").parent.mkdir()
-    (folder / "Fine.vst3").write_bytes(b"no plugin at all")
-    gone = tmp_path / "gone"
-
-    class Chosen:
-        """Settings with plugin folders."""
-
-        class plugins:  # noqa: N801 - the name of the setting
-            @staticmethod
-            def options() -> PluginOptions:
-                return PluginOptions(folders=(folder, gone), records=records)
-
-    findings = list(check_plugins(Chosen))  # type: ignore[arg-type]
+def test_plugins_are_judged_by_their_folders_the_last_scan_and_what_crashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, gone = tmp_path / "vst3", tmp_path / "gone"
+    folder.mkdir()
+    plugin = folder / "Fine.vst3"
+    plugin.write_bytes(b"no plugin at all")
+    monkeypatch.setenv("STEM_BRIDGE_DATA", str(tmp_path / "data"))
+    settings = Settings.model_validate({"plugins": {"folders": [str(folder), str(gone)]}})
+    options = settings.plugins.options()
+    findings = list(check_plugins(settings))
     assert [(one.level, one.subject) for one in findings] == [("warn", "plugin folder"), ("warn", "plugins")]
-    assert "plugins scan" in findings[1].mend
-    scan((folder,), Chosen.plugins.options(), lambda _: None)
-    assert [one.level for one in check_plugins(Chosen)] == ["warn", "ok"]  # type: ignore[arg-type]
+    assert findings[1].mend == "stem-bridge plugins scan"
+    scan(options.folders, options, lambda _: None)
+    assert [one.level for one in check_plugins(settings)] == ["warn", "ok"]
     for _ in range(2):
-        record_crash(records, open_file(folder / "Fine.vst3", (folder,)).sha256(), folder / "Fine.vst3", "hung")
-    blocked = list(check_plugins(Chosen))[1]  # type: ignore[arg-type]
+        record_crash(options.records, open_file(plugin, options.folders).sha256(), plugin, "hung")
+    blocked = list(check_plugins(settings))[1]
     assert (blocked.subject, blocked.mend) == ("plugin Fine", "stem-bridge plugins scan --retry")
