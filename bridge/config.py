@@ -20,7 +20,7 @@ from bridge.domain.plugins import Missing, PluginOptions
 from bridge.domain.preset import OutputOptions, Preset
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.errors import ConfigError
-from bridge.layers import CONFIG_VARIABLE, DATA_VARIABLE, Layers
+from bridge.layers import CONFIG_VARIABLE, Layers, data_folder
 
 __all__ = ["Daemon", "Inbox", "Intake", "Models", "Output", "Presets", "Separation", "Settings", "Tell", "default_file"]
 __all__ += ["Cache", "Plugins", "cache_folder", "load", "state_folder"]
@@ -285,15 +285,15 @@ def default_file() -> Path:
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where journals, status and logs lie: STEM_BRIDGE_DATA/state, else the platform's folder for state."""
-    if data := environment.get(DATA_VARIABLE):
-        return Path(data).expanduser().absolute() / "state"
+    if data := data_folder(environment):
+        return data / "state"
     return user_state_path("stem-bridge", appauthor=False)
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where `cache.folder: auto` keeps segments: STEM_BRIDGE_DATA/cache/store, else the platform's folder."""
-    if data := environment.get(DATA_VARIABLE):
-        return Path(data).expanduser().absolute() / "cache" / "store"
+    if data := data_folder(environment):
+        return data / "cache" / "store"
     return user_cache_path("stem-bridge", appauthor=False) / "store"
 
 

@@ -13,7 +13,7 @@ from bridge import strict_yaml
 from bridge.errors import ConfigError
 from bridge.words import did_you_mean, sentence
 
-__all__ = ["CONFIG_VARIABLE", "DATA_VARIABLE", "PLACES", "VARIABLE", "Layers"]
+__all__ = ["CONFIG_VARIABLE", "DATA_VARIABLE", "PLACES", "VARIABLE", "Layers", "data_folder"]
 
 _KINDS = {
     "model_type": "'name: value' lines",
@@ -156,3 +156,14 @@ def _anchor_folders(values: dict[str, Any], base: Path) -> None:
     cache = values.get("cache")
     if isinstance(cache, dict) and cache.get("folder") not in (None, "", "auto", "off"):
         cache["folder"] = anchored(cache["folder"])
+
+
+def data_folder(environment: Mapping[str, str]) -> Path | None:
+    """Return the folder that STEM_BRIDGE_DATA names, absolute; None where it is not set. Raises ConfigError."""
+    data = environment.get(DATA_VARIABLE)
+    try:
+        return Path(data).expanduser().absolute() if data else None
+    except RuntimeError:
+        raise ConfigError(
+            f"{DATA_VARIABLE}: {data} is no folder.", hint="Nobody here has the name after '~'."
+        ) from None

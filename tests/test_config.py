@@ -189,3 +189,8 @@ def test_a_folder_that_can_be_none_is_a_fault_with_its_line(tmp_path: Path, fold
     with pytest.raises(ConfigError, match=r"bridge\.yaml:2: 'presets\.folders\.0' cannot be") as told:
         config.load(file, environment={})
     assert told.value.hint == "It must be a folder."
+
+
+def test_a_folder_for_data_that_can_be_none_is_told() -> None:
+    with pytest.raises(ConfigError, match="STEM_BRIDGE_DATA"):
+        config.state_folder({"STEM_BRIDGE_DATA": "~nobody-of-this-name/x"})

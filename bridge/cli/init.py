@@ -46,8 +46,9 @@ def init(
             f"{exc.filename} cannot be made: {exc.strerror}.", hint="Give a folder you may write to.", path=home
         ) from exc
     load(file)
+    flag = f" --config {output.shell(config)}" if config else ""
     output.say(f"Settings are in {file}.")
-    output.say(f"Render into {home / 'inbox'}; then run: stem-bridge watch")
+    output.say(f"Render into {home / 'inbox'}; then run: stem-bridge watch{flag}")
     output.result(str(file))
 
 

@@ -13,7 +13,7 @@ from typing import Self
 from bridge.cli.progress import Feedback
 from bridge.domain.drop import Drop
 from bridge.domain.events import Event, Notice, Progress, StageStarted
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigError
 
 __all__ = ["LOG", "Logged"]
 
@@ -37,7 +37,14 @@ class Logged(Feedback):
         super().__init__()
         self._shown = shown
         self._render = ""
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise ConfigError(
+                f"The folder of the log cannot be made: {folder} ({(exc.strerror or str(exc)).lower()}).",
+                hint="Set STEM_BRIDGE_DATA to a folder on a local disk that you may write to.",
+                path=folder,
+            ) from exc
         self._file = _Quiet(folder / LOG, maxBytes=_MOST_BYTES, backupCount=_OLD_FILES, encoding="ascii", delay=True)
 
     def __enter__(self) -> Self:

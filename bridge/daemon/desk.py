@@ -278,7 +278,7 @@ class Desk:
                 continue
             error = WorkerError(
                 f"Stem Bridge ended {work.deaths} times while it worked on {work.path.name}.",
-                hint="If the computer or a person ended it, try again: stem-bridge jobs retry",
+                hint="If the computer or a person ended it, try again: stem-bridge jobs retry all",
                 path=work.path,
             )
             self.put_aside(self._journal.move(work, "parked", error=error), error)

@@ -1,4 +1,4 @@
-"""What happened stays readable above the lines that `watch` keeps up to date."""
+"""What happened stays readable above the lines that `watch` keeps up to date, and in its log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.cli.log import Logged
+from bridge.cli.progress import Feedback
 from bridge.cli.screen import Screen
+from bridge.errors import ConfigError
 
 STATUS = {"version": 1, "state": "running", "counts": {}, "last": [{"drop": "/out/a", "when": 0.0}] * 3}
 
@@ -53,3 +56,9 @@ def test_the_lines_clear_themselves_and_nothing_that_was_printed(
     assert [line for line in during if line.startswith("message")] == told
     assert sum(line.startswith("Watching") for line in during) == 1
     assert [line for line in seen(terminal.getvalue()) if line] == told
+
+
+def test_a_log_that_cannot_be_made_is_told_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        Logged(Feedback(), tmp_path / "file" / "logs")
