@@ -178,7 +178,10 @@ def _source_of_stems(
         model = find(job.separation.model, job.model_folders)
 
         def blocks() -> Iterator[StemBlock]:
-            return separate(separators(job), mix, scanned or scan(mix), job.separation, store)
+            separator = separators(job)
+            yield from separate(separator, mix, scanned or scan(mix), job.separation, store)
+            if separator.left is not None:
+                watch.notice(f"The {separator.left}: the rest was separated on the CPU, which takes longer.")
 
         yield _Source(
             choose_stems(model.stems, job.separation),

@@ -14,7 +14,7 @@ from bridge.domain.job import SeparationOptions
 from bridge.domain.stems import FloatArray
 from bridge.models.registry import Model
 from bridge.models.weights import checksums, locate
-from bridge.separation.device import choose_device, choose_precision, describe_device
+from bridge.separation.device import choose_device, choose_precision, describe_device, give_back
 from bridge.separation.network import Network
 from bridge.separation.store import Store
 from bridge.separation.stream import Listener, stream_estimates
@@ -70,6 +70,11 @@ class DemucsSeparator:
         return named if left is None else f"{named} ({left})"
 
     @property
+    def left(self) -> str | None:
+        """Why the device is another than the one it began on; None = it is not."""
+        return self._network.left
+
+    @property
     def precision(self) -> Literal["float32", "bfloat16"]:
         """Precision of the network's products, float32 or bfloat16."""
         return self._network.precision
@@ -88,14 +93,22 @@ class DemucsSeparator:
         store: Store | None = None,
     ) -> Iterator[FloatArray]:
         """Yield raw estimates at the render's rate; see `Separator.estimates` and `stream_estimates`."""
+
+        def rows() -> tuple[str, ...]:
+            return tuple(self._fingerprint(stem) for stem in wanted)
+
         listener = Listener(
             self._network.bind(wanted),
-            tuple(self._fingerprint(stem) for stem in wanted),
+            rows(),
             self._network.grid(options.overlap, exact_tail=self._exact_tail),
             self.model.sample_rate,
             beside=self._network.device.type != "cpu",
+            rows_now=rows,
         )
-        return stream_estimates(listener, mix, scan, options, store)
+        try:
+            yield from stream_estimates(listener, mix, scan, options, store)
+        finally:
+            give_back()
 
     def _fingerprint(self, stem: str) -> str:
         """Name all that decides a stem's estimate of a window: weights, shares in a bag, processor, arithmetic."""

@@ -18,6 +18,7 @@ __all__ = [
     "choose_precision",
     "describe_device",
     "device_errors",
+    "give_back",
     "is_out_of_memory",
 ]
 
@@ -128,6 +129,14 @@ def device_errors(device: torch.device) -> Iterator[None]:
             raise
         elsewhere = "" if device.type == "cpu" else ", or use --device cpu"
         raise DeviceError(f"The device '{device.type}' {what}.", hint=f"{hint}{elsewhere}.") from exc
+
+
+def give_back() -> None:
+    """Return to the graphics card what torch keeps of its memory without using it, for others to have."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from bridge.domain.stems import FloatArray
 from bridge.errors import DeviceError
-from bridge.separation.device import is_out_of_memory
+from bridge.separation.device import give_back, is_out_of_memory
 
 __all__ = ["Ladder"]
 
@@ -41,8 +40,7 @@ class Ladder:
                 return parts[0] if len(parts) == 1 else np.concatenate(parts)  # (B, R, 2, T)
 
     def _went_down(self, failed: int) -> bool:
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            torch.cuda.empty_cache()
+        give_back()
         if failed > 1:
             self.most = 1 << ((failed - 1).bit_length() - 1)
             return True

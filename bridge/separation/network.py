@@ -79,7 +79,7 @@ class Network:
     ) -> None:
         """Take the precision of products, float32 or bfloat16; only networks with a transformer know the latter."""
         self.model = model
-        self.device = device
+        self.device = self._asked = device
         self.left: str | None = None
         """Why the device is another than was asked for."""
         self._paths = tuple(paths)
@@ -113,8 +113,11 @@ class Network:
     def bind(self, wanted: Sequence[str]) -> Ladder:
         """Return the forward that gives `wanted` stems; only members that have a say in one of them run.
 
-        A card without memory is left for the CPU, and `left` then says so.
+        A card without memory is left for the CPU until the next call, and `left` then says so.
         """
+        if self.left is not None:
+            self.left, self.device = None, self._asked
+            self._members.clear()
 
         def on_cpu() -> _Bound:
             self.left, self.device = f"{self.device} ran out of memory", torch.device("cpu")

@@ -29,6 +29,11 @@ class Separator(Protocol):
         ...
 
     @property
+    def left(self) -> str | None:
+        """Why it runs on another device than the one it began on, in words; None = it does not."""
+        ...
+
+    @property
     def precision(self) -> Literal["float32", "bfloat16"]:
         """Precision of the network's products, for the manifest."""
         ...
@@ -65,6 +70,7 @@ class FakeSeparator:
 
     stems = ("drums", "bass", "other", "vocals")
     device = "none"
+    left: str | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     members = ()
 

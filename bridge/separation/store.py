@@ -51,7 +51,16 @@ class Store:
         self._writes = True
         self._is_own = False
 
-    def around(self, forward: Forward, rows: Sequence[str], *, whole: str, windows: int, window_bytes: int) -> Forward:
+    def around(
+        self,
+        forward: Forward,
+        rows: Sequence[str],
+        *,
+        whole: str,
+        windows: int,
+        window_bytes: int,
+        rows_now: Callable[[], Sequence[str]] | None = None,
+    ) -> Forward:
         """Return a forward that asks the store first and fills it.
 
         Args:
@@ -59,6 +68,7 @@ class Store:
             whole: what the job separates, hex; the same for a job that is begun again.
             windows: how many there are in the job.
             window_bytes: what the outputs of one window take, all rows together.
+            rows_now: asked for the rows after every forward, where one may change what decides them.
 
         A job that needs more than a quarter of the budget gets a folder of its own beside it, as large as it must be,
         which is there for the case that it is killed and goes with its end. Where the disk has not so much room, it
@@ -67,7 +77,7 @@ class Store:
         need_bytes = windows * window_bytes
         if need_bytes > self._options.max_bytes // _SHARE:
             self._take_own_folder(hashlib.sha256("\n".join([whole, *rows]).encode()).hexdigest()[:32], need_bytes)
-        return StoredForward(forward, self, rows)
+        return StoredForward(forward, self, rows, rows_now)
 
     def find(self, key: str) -> FloatArray | None:
         """Return what is kept under a key, (2, frames), or None."""
@@ -119,10 +129,17 @@ class Store:
 class StoredForward:
     """A forward that computes only windows of which a wanted stem is not in the store."""
 
-    def __init__(self, forward: Forward, store: Store, rows: Sequence[str]) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        store: Store,
+        rows: Sequence[str],
+        rows_now: Callable[[], Sequence[str]] | None = None,
+    ) -> None:
         self._forward = forward
         self._store = store
         self._rows = tuple(rows)
+        self._rows_now = rows_now
 
     def __call__(self, windows: FloatArray) -> FloatArray:
         """Turn normalised windows (B, 2, T) into estimates (B, R, 2, T); what is found is as it was computed."""
@@ -140,6 +157,10 @@ class StoredForward:
                     estimates[index] = estimate
             if missing:
                 estimates[missing] = self._forward(windows[missing])
+        if missing and self._rows_now is not None and (rows := tuple(self._rows_now())) != self._rows:
+            # The forward went on in another way, by which its estimates are kept and looked for from here.
+            self._rows = rows
+            keys = [self._keys(window) for window in windows]
         for index in missing:
             self._keep(keys[index], estimates[index])
         return estimates

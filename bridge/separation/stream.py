@@ -9,7 +9,7 @@ network keeps every core busy, and what could be moved beside it takes less than
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -45,6 +45,8 @@ class Listener:
     """What the network hears."""
     beside: bool
     """It leaves the CPU free, so that reading and writing pay beside it. Changes no bit."""
+    rows_now: Callable[[], tuple[str, ...]] | None = None
+    """Asked for `rows` after every forward, where it may leave its device for another."""
 
 
 def stream_estimates(
@@ -68,6 +70,7 @@ def stream_estimates(
             whole=scan.audio_key,
             windows=count_windows(length=length, layout=layout, grid=listener.grid, leads_frames=leads),
             window_bytes=rows * 2 * 4 * listener.grid.segment_frames,
+            rows_now=listener.rows_now,
         )
     blocks = resample(mix.blocks(_BLOCK_FRAMES), source.sample_rate, rate, frames=source.frames)
     with closing(_beside(listener, blocks)) as incoming:

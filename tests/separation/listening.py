@@ -30,6 +30,7 @@ class CountingSeparator:
     """Windows of every forward."""
     stems = STEMS
     device = "none"
+    left: str | None = None
     backend = "torch"
     precision = "float32"
 

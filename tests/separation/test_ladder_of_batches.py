@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from bridge.audio.read import Scan, Sound, open_sound, scan
+from bridge.domain.job import SeparationOptions, StoreOptions
 from bridge.domain.stems import FloatArray
 from bridge.errors import DeviceError
 from bridge.models.registry import find
@@ -13,6 +19,12 @@ from bridge.models.weights import locate
 from bridge.separation.device import device_errors
 from bridge.separation.ladder import Ladder
 from bridge.separation.network import Network
+from bridge.separation.overlap import Grid
+from bridge.separation.store import Store
+from bridge.separation.stream import Listener, stream_estimates
+from tests.separation.listening import CountingSeparator
+
+WriteSound = Callable[..., Path]
 
 CUDA = torch.device("cuda")
 WINDOWS = np.arange(7 * 2 * 3, dtype=np.float32).reshape(7, 2, 3)
@@ -73,3 +85,40 @@ def test_a_network_that_leaves_its_card_gives_what_the_cpu_gives_and_says_so() -
     ladder._forward = Card(0)
     assert np.array_equal(ladder(heard), here.bind(["drums"])(heard))
     assert (left.device.type, left.left) == ("cpu", "meta ran out of memory")
+    left.bind(["drums"])  # the next job begins where it was asked to
+    assert (left.device.type, left.left) == ("meta", None)
+
+
+@dataclass
+class LosesItsCard(CountingSeparator):
+    """On a card for so many forwards, then on the CPU."""
+
+    room: int = 0
+
+    def estimates(
+        self, mix: Sound, scan: Scan, wanted: Sequence[str], options: SeparationOptions, store: Store | None = None
+    ) -> Iterator[FloatArray]:
+        rows = [self.stems.index(stem) for stem in wanted]
+
+        def names() -> tuple[str, ...]:
+            device = "cuda" if self.room and len(self.windows) <= self.room else "cpu"
+            return tuple(f"{row} {device}" for row in rows)
+
+        grid = Grid(self.segment_frames, int(self.segment_frames * (1 - options.overlap)), pads=True)
+        listener = Listener(lambda windows: self.forward(windows, rows), names(), grid, 44100, False, names)
+        return stream_estimates(listener, mix, scan, options, store)
+
+
+def test_what_the_cpu_took_over_is_not_kept_as_the_cards(write_sound: WriteSound, tmp_path: Path) -> None:
+    path = write_sound(np.random.default_rng(1).standard_normal((2, 5 * 44100)).astype(np.float32))
+
+    def separated(room: int) -> Store:
+        store = Store(StoreOptions(tmp_path / "store", 1 << 32), lambda sentence: None)
+        with open_sound(path, tmp_path) as mix:
+            list(LosesItsCard(room=room).estimates(mix, scan(mix), ("drums",), SeparationOptions(), store))
+        return store
+
+    every = separated(room=2).computed
+    assert every > 4
+    assert separated(room=0).found == every - 2
+    assert separated(room=1000).found == 2
