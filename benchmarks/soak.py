@@ -45,6 +45,9 @@ class Soak:
     def run(self) -> None:
         watching, began = self.watching, time.monotonic()
         watching.start()
+        # What lies there before the first look is left alone, and would be waited for in vain.
+        watching.until(60, lambda: watching.status().get("state") == "running")
+        time.sleep(5.0)
         next_render = next_fault = 0.0
         while (now := time.monotonic() - began) < self.seconds:
             if now >= next_render and self.left:
