@@ -154,9 +154,7 @@ def main() -> None:
         wrong = soak.verdict() + [f"worker {left} outlived its daemon" for left in workers_of(pid)]
         attempts = Counter(work.attempts for work in works if work.state == "done")
         print(f"renders {len(soak.alone)} left alone, {len(soak.disturbed)} deleted or replaced; {dict(soak.did)}")
-        print(
-            f"daemon starts {watching.starts}; all done {drained:.0f} s after the last render; attempts {dict(attempts)}"
-        )
+        print(f"daemon starts {watching.starts}; attempts {dict(attempts)}; drained in {drained:.0f} s")
         third = max(1, len(soak.samples) // 3)
         for name, part in (("first", soak.samples[:third]), ("last", soak.samples[-third:])):
             rss, files, threads = (max(sample[number] for sample in part) for number in (1, 2, 3))
