@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.text import Text
 
 HERE = Path(__file__).parent
-WIDTH, ROW, HEAD, RIGHT = 960, 44, 240, 90
+WIDTH, ROW, HEAD, RIGHT = 960, 44, 264, 90
 BACKGROUND, PANEL, INK, DIM = "#1f2226", "#2b2f35", "#e8e6e3", "#9aa0a6"
 FONT = 'font-family="ui-sans-serif, system-ui, Segoe UI, Helvetica, sans-serif"'
 
@@ -89,7 +89,7 @@ def track_row(track: dict[str, Any], top: float, names: dict[str, str], drop: Pa
     color = "#{:02x}{:02x}{:02x}".format(*track["color"].values()) if track.get("color") else DIM
     muted = " (muted)" if track["mute"] else ""
     route = f"→ {names[track['bus']]}" if track.get("bus") else "→ master"
-    fx = ", ".join(track["fx"].values()) if track.get("fx") else ""
+    fx = ", ".join(one["name"] for one in track["fx"].values()) if track.get("fx") else ""
     row = [
         f'<rect x="4" y="{top}" width="{WIDTH - 8}" height="{ROW - 3}" rx="4" fill="{PANEL}"/>',
         f'<rect x="4" y="{top}" width="7" height="{ROW - 3}" rx="3" fill="{color}"/>',
