@@ -27,6 +27,12 @@ def check_report(path: Path) -> None:
         raise ConfigError(
             f"The folder of the report is not there: {path.parent}.", hint="Make it, or choose another.", path=path
         )
+    try:
+        # Told now, not after a night's work.
+        _part(path).touch()
+        _part(path).unlink()
+    except OSError as exc:
+        raise _unwritten(path, exc) from exc
 
 
 def report_text(works: Sequence[Work], kind: str) -> str:
@@ -43,16 +49,24 @@ def report_text(works: Sequence[Work], kind: str) -> str:
 
 def write_report(path: Path, works: Sequence[Work]) -> None:
     """Write a report, complete or not at all; raises ConfigError."""
-    part = path.with_name(f".{path.name}.part")
+    part = _part(path)
     text = report_text(works, path.suffix.lower())
     try:
         # The mark at the start lets spreadsheets read names in their own letters.
         part.write_text(text, encoding="utf-8-sig" if path.suffix.lower() == ".csv" else "utf-8", newline="")
         part.replace(path)
     except OSError as exc:
-        raise ConfigError(
-            f"{path} cannot be written: {exc.strerror or exc}.", hint="Choose another place for the report.", path=path
-        ) from exc
+        raise _unwritten(path, exc) from exc
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _unwritten(path: Path, exc: OSError) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be written: {exc.strerror or exc}.", hint="Choose another place for the report.", path=path
+    )
 
 
 def _row(work: Work) -> dict[str, object]:
