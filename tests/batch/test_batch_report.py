@@ -17,5 +17,5 @@ def test_a_report_that_can_be_written_leaves_nothing_behind_when_it_is_checked(t
 
 @pytest.mark.parametrize("name", ["stems.txt", "nowhere/stems.csv", f"{'x' * 300}.csv"])
 def test_a_report_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match="report|written"):
+    with pytest.raises(ConfigError, match=r"report|written"):
         check_report(tmp_path / name)
