@@ -78,8 +78,8 @@ class Inbox(_Part):
     """Where drops appear; neither folder may contain the other."""
     preset: str = "clean"
     """Name of a preset, or the path of its file."""
-    model: str = "htdemucs"
-    """Name of a model, or a folder of your own weights."""
+    model: str | None = None
+    """Another model than `separation.model`, for this inbox."""
     after: Literal["keep", "move"] = "keep"
     """What becomes of a render once its drop is there: it stays, or it moves into `done` in its inbox."""
 
@@ -130,6 +130,8 @@ class Tell(_Part):
 class Separation(_Part):
     """How stems are computed."""
 
+    model: str = "htdemucs"
+    """What separates: name of a model, or a folder of your own weights. See: stem-bridge models list"""
     device: Annotated[str, AfterValidator(_device)] = "auto"
     """Processor: auto takes NVIDIA, then Apple's GPU, then the CPU; `cuda:1` is the second NVIDIA card."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -265,9 +267,12 @@ class Settings(_Part):
     """Settings that a flag gave, dotted: these also win over a preset's own."""
 
     def inbox_of(self, render: Path) -> Inbox | None:
-        """Return the inbox that `render` lies in, else the first one, else None."""
-        inside = (one for one in self.inboxes if render.resolve().is_relative_to(one.path.resolve()))
-        return next(inside, self.inboxes[0] if self.inboxes else None)
+        """Return the inbox that `render` lies in; None where it lies in none."""
+        return next((one for one in self.inboxes if render.resolve().is_relative_to(one.path.resolve())), None)
+
+    def model_of(self, inbox: Inbox | None) -> str:
+        """Return the model of renders in `inbox`, or in none: its own, else `separation.model`."""
+        return self.separation.model if inbox is None or inbox.model is None else inbox.model
 
     def output_for(self, preset: Preset) -> OutputOptions:
         """Decide the output of a job: a flag wins over the preset, and the preset over file and variables."""
@@ -335,14 +340,10 @@ def _check(settings: Settings) -> None:
     pairs = [(one, other) for number, one in enumerate(inboxes) for other in inboxes[number + 1 :]]
     pairs += [(inbox, one.outbox) for one in settings.inboxes for inbox in inboxes]
     for one, other in pairs:
-        a, b = _canonical(one), _canonical(other)
+        a, b = (Path(os.path.normcase(folder.resolve())) for folder in (one, other))
         if a == b or a.is_relative_to(b) or b.is_relative_to(a):
             raise ConfigError(
                 f"{settings.file}: the folders {one} and {other} are the same, or one contains the other.",
                 hint="Give every inbox and outbox a folder of its own, side by side, so that no drop becomes a render.",
                 path=settings.file,
             )
-
-
-def _canonical(folder: Path) -> Path:
-    return Path(os.path.normcase(folder.resolve()))

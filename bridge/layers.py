@@ -69,7 +69,7 @@ class Layers:
             if variable not in known:
                 raise ConfigError(
                     f"{variable} is no setting.",
-                    hint=sentence(did_you_mean(variable, [*known, *PLACES]) or "remove the variable"),
+                    hint=sentence(_meant(variable, known) or "remove the variable"),
                 )
             value = strict_yaml.load(text, what=variable, error=ConfigError).plain()
             self._set(known[variable], value, f"the variable {variable}")
@@ -98,9 +98,14 @@ class Layers:
             there[key] = value
         self.origins[part, key] = origin
 
+    def _is_text(self, keys: Sequence[str | int]) -> bool:
+        """Say whether a list was given as one text, `a,b`, whose words have no place that a reader could count."""
+        part = self.values.get(str(keys[0]))
+        return isinstance(part, dict) and len(keys) > 2 and isinstance(part.get(keys[1]), str)
+
     def _fault(self, error: Any) -> ConfigError:
         keys: tuple[str | int, ...] = error["loc"]
-        name = ".".join(str(key) for key in keys)
+        name = ".".join(str(key) for key in (keys[:2] if self._is_text(keys) else keys))
         if error["type"] == "extra_forbidden":
             choices = _choices(self.model, keys[:-1])
             what = f"'{keys[-1]}' is no setting" + (f" of '{keys[0]}'" if len(keys) > 1 else "")
@@ -118,6 +123,13 @@ class Layers:
             hint=sentence(hint),
             path=self.document.source.path,
         )
+
+
+def _meant(variable: str, known: Mapping[str, str]) -> str:
+    """Ask about the variable of the one setting that is called so in its part, else about the one spelt most alike."""
+    word = variable.removeprefix(VARIABLE).lower()
+    called = [one for one, name in known.items() if name.rpartition(".")[2] == word]
+    return f"Did you mean '{called[0]}'?" if len(called) == 1 else did_you_mean(variable, [*known, *PLACES])
 
 
 def _names(model: type[BaseModel]) -> Iterator[str]:

@@ -99,6 +99,8 @@ def test_a_fault_in_a_variable_or_a_flag_names_it(write: Write) -> None:
     file = write("separation: {residual: share}")
     assert "STEM_BRIDGE_SEPARATION_SHIFTS" in fault(file, {"STEM_BRIDGE_SEPARATION_SHIFTS": "99"}).message
     assert fault(file, {"STEM_BRIDGE_SEPARATION_SHIFT": "1"}).hint == "Did you mean 'STEM_BRIDGE_SEPARATION_SHIFTS'?"
+    for short, whole in (("MODEL", "SEPARATION_MODEL"), ("OVERLAP", "SEPARATION_OVERLAP"), ("BPM", "PRESETS_BPM")):
+        assert fault(file, {f"STEM_BRIDGE_{short}": "1"}).hint == f"Did you mean 'STEM_BRIDGE_{whole}'?"
     assert fault(file, separation__residual="othr").message.startswith("--residual: ")
     assert "--overlap" in fault(file, separation__overlap=float("nan")).message
 
@@ -136,8 +138,20 @@ def test_inboxes_may_share_an_outbox_and_a_render_finds_its_inbox(write: Write, 
     settings = config.load(file, environment={})
     assert [one.path for one in settings.inboxes] == [tmp_path / "a", tmp_path / "b"], "relative to the file"
     chosen = [settings.inbox_of(tmp_path / render) for render in ("b/x/song.wav", "a/song.wav", "elsewhere.wav")]
-    assert [inbox.preset for inbox in chosen if inbox] == ["karaoke", "clean", "clean"]
+    assert [inbox and inbox.preset for inbox in chosen] == ["karaoke", "clean", None]
     assert config.Settings().inbox_of(tmp_path / "song.wav") is None
+
+
+def test_one_line_makes_a_model_the_default_everywhere_and_an_inbox_s_own_wins_there(write: Write) -> None:
+    inboxes = "inboxes:\n  - {path: a, outbox: out}\n  - {path: b, outbox: out, model: htdemucs_6s}\n"
+    for text, variables, default in (
+        (inboxes, {}, "htdemucs"),
+        (inboxes + "separation: {model: htdemucs_ft}\n", {}, "htdemucs_ft"),
+        (inboxes + "separation: {model: htdemucs_ft}\n", {"STEM_BRIDGE_SEPARATION_MODEL": "mdx_extra"}, "mdx_extra"),
+    ):
+        settings = config.load(write(text), environment=variables)
+        chosen = [settings.model_of(inbox) for inbox in (None, *settings.inboxes)]
+        assert chosen == [default, default, "htdemucs_6s"]
 
 
 def test_a_flag_wins_over_the_preset_s_output_and_the_preset_over_the_file(write: Write) -> None:
@@ -146,6 +160,14 @@ def test_a_flag_wins_over_the_preset_s_output_and_the_preset_over_the_file(write
     assert config.load(file, environment={}).output_for(preset) == OutputOptions("flac", "PCM_16", dry=False)
     flagged = config.load(file, environment={}, flags={"output.subtype": "source"})
     assert flagged.output_for(preset) == OutputOptions("flac", "source", dry=False)
+
+
+def test_of_a_list_in_one_text_the_setting_is_named_and_of_a_list_in_yaml_the_place(write: Write) -> None:
+    assert "'output.session' cannot be 'logic'" in fault(write(""), output__session="reaper,logic").message
+    assert "'output.session' cannot be 'logic'" in fault(write("output: {session: logic}")).message
+    variables = {"STEM_BRIDGE_OUTPUT_SESSION": "logic"}
+    assert "'output.session' cannot be 'logic'" in fault(write(""), variables).message
+    assert "'output.session.1' cannot be 'logic'" in fault(write("output: {session: [reaper, logic]}")).message
 
 
 @given(st.text(max_size=200))

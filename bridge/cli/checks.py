@@ -206,7 +206,9 @@ def _check_models(settings: Settings) -> Iterator[Finding]:
     from bridge.models.weights import locate, verify
 
     folders = settings.models.folders
-    wanted = [inbox.model for inbox in settings.inboxes] or ["htdemucs"]
+    wanted = [settings.model_of(inbox) for inbox in settings.inboxes]
+    if not wanted or "model" in settings.separation.model_fields_set:
+        wanted.insert(0, settings.separation.model)
     for name in dict.fromkeys([*wanted, "htdemucs_mini"]):
         try:
             model = find(name, folders)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli import options, output
+from bridge.errors import DestinationError, NoSpaceError
 from bridge.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ def demo(
 
     home = into.expanduser().absolute()
     job = Planner(Settings(), preset, _MODEL, home / "outbox")
-    render = prepare(home)
+    try:
+        render = prepare(home)
+    except (DestinationError, NoSpaceError) as exc:
+        # The disk's own hint names a flag of other commands.
+        hint = exc.hint.replace("outbox (--outbox)", "folder (--into)")
+        raise type(exc)(exc.message, hint=hint, path=exc.path) from exc
     with feedback(json=False) as told:
         drops = run_jobs([job.job(render)], told)
     if not drops:

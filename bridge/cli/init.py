@@ -103,7 +103,7 @@ inboxes:
   - path: {inbox}
     outbox: {outbox}
     preset: clean     # see: stem-bridge presets list
-    model: htdemucs   # see: stem-bridge models list
+    # model: htdemucs_ft   # for this inbox; else separation.model
     after: keep       # or `move`: renders that are done go into `done` in the inbox
 
 intake:

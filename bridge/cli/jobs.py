@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["BESIDE_THE_RENDER", "Planner", "bring_in", "reaper_command", "run_jobs", "trial_words", "warn_of_trial"]
 
 BESIDE_THE_RENDER = "Stem Bridge"
-"""Name of the folder for drops beside a render, where neither flag nor settings name an outbox."""
+"""Name of the folder for drops beside a render that lies in no inbox, where no flag names an outbox."""
 
 _REAPER_SECONDS = 10.0
 """How long a drop is given to reach an open REAPER; it takes one."""
@@ -50,7 +50,7 @@ class Planner:
         # An empty name is a name that is not there, not one that was left out.
         wanted = self.preset if self.preset is not None else inbox.preset if inbox else "clean"
         preset = find(wanted, (*project_folders(render), *self.settings.presets.folders))
-        model = self.model if self.model is not None else inbox.model if inbox else "htdemucs"
+        model = self.model if self.model is not None else self.settings.model_of(inbox)
         separation = self.settings.separation.options(model)
         if stems_from is None:
             self._check_model(model)

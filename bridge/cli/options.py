@@ -37,7 +37,7 @@ Preset = Annotated[
     str | None, typer.Option("--preset", "-p", metavar="NAME|FILE", help="What to do with the stems. Default: clean.")
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", "-m", metavar="NAME|FOLDER", help="What separates. Default: htdemucs.")
+    str | None, typer.Option("--model", "-m", metavar="NAME|FOLDER", help="What separates. Default: separation.model.")
 ]
 Outbox = Annotated[
     Path | None,
@@ -46,7 +46,7 @@ Outbox = Annotated[
         "-o",
         metavar="FOLDER",
         parser=path,
-        help="Where drops appear. Default: the outbox of your settings, else 'Stem Bridge' beside the render.",
+        help="Where drops appear. Default: the outbox of its inbox, else 'Stem Bridge' beside the render.",
     ),
 ]
 _SETTINGS: dict[str, object] = {

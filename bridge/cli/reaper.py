@@ -44,7 +44,10 @@ def install(resource_path: ResourcePath = None, config: options.Config = None, v
     text = reaper.config_text(
         settings.state_folder(),
         reaper.command_line(command, os.environ, windows=windows),
-        [reaper.Inbox(one.path.absolute(), one.outbox.absolute(), one.preset, one.model) for one in loaded.inboxes],
+        [
+            reaper.Inbox(one.path.absolute(), one.outbox.absolute(), one.preset, loaded.model_of(one))
+            for one in loaded.inboxes
+        ],
     )
     done = reaper.install(shipped("reaper_scripts") / "Stem Bridge", _resource_folder(resource_path), text)
     for kept in done.kept:

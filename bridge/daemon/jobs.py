@@ -93,7 +93,7 @@ def _preset_of_folder(render: Path, inbox: Path, names: Collection[str]) -> str 
 
 
 def _separation(inbox: Inbox, sidecar: Sidecar | None, settings: Settings) -> SeparationOptions:
-    options = settings.separation.options(sidecar.model if sidecar and sidecar.model else inbox.model)
+    options = settings.separation.options(sidecar.model if sidecar and sidecar.model else settings.model_of(inbox))
     if options.threads == 0:
         options = replace(options, threads=spare(settings.daemon.spare_cores))
     if sidecar is not None and sidecar.stems:

@@ -142,6 +142,6 @@ def _unusable(model: Model, status: MemberStatus) -> ModelError:
     by_hand = f"sha256 {status.expected}" if status.expected else "no checksum is pinned yet"
     what = f"The weights of {model.name} are missing: {file}{place} ({by_hand})."
     if old := legacy.LEGACY_SHA256.get(status.member.signature):
-        offline = f"put {status.member.signature}-{old[:8]}.th into a folder of models"
-        again = f"Without a network, {offline}; with one, {again[0].lower()}{again[1:]}"
+        offline = f"put {status.member.signature}-{old[:8]}.th into a folder that the setting models.folders names"
+        again = f"{again}; or, without a network, {offline}."
     return ModelError(what, hint=again, path=path)

@@ -172,5 +172,8 @@ buses:
 sends:
   - {{from: VOX, to: VERB, level_db: -16}}
 
+# instruments:                 # your own plugins play the .mid that lies beside the render under its name
+#   keys: {{plugin: {{path: Surge.vst3}}, tracks: ["Keys*"], bus: MUSIC}}
+
 output: {{dry: true}}            # deliver the dry stem too where a chain prints
 """

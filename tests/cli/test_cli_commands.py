@@ -108,6 +108,22 @@ def test_renders_that_cannot_be_found_are_each_told_and_end_with_1(run: Run, tmp
     assert (ended.code, ended.out, ended.err.count("error: ")) == (1, "", 2)
 
 
+def test_of_several_renders_the_last_line_counts_what_was_done_and_what_failed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(b"no sound")
+    several = run("process", "-m", "htdemucs_mini", tmp_path / "song.wav", tmp_path / "none.wav")
+    assert (several.code, several.out, several.err.splitlines()[-1]) == (1, "", "0 done, 2 failed.")
+    assert "failed." not in run("process", "-m", "htdemucs_mini", tmp_path / "song.wav").err
+
+
+def test_where_the_demo_cannot_go_its_own_flag_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    ended = run("demo", "--into", tmp_path / "file")
+    assert (ended.code, ended.out) == (1, "")
+    assert "--into" in ended.err
+    assert "--outbox" not in ended.err
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
 def test_an_empty_path_is_a_slip_and_not_the_current_folder(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,8 @@ def test_a_broken_preset_is_listed_with_its_fault(tmp_path: Path) -> None:
 def test_the_template_loads_as_it_is_and_with_its_examples_switched_on() -> None:
     for name in ("mine", 'a: "b" #{c}', "on", "2024", "Übung 🎤"):
         assert parse(template(name), name=name).name == name
+    played = re.sub(r"^# (instruments:|  keys:)", r"\1", template("mine"), flags=re.MULTILINE)
+    assert list(parse(played, name="mine").instruments) == ["keys"]
     examples = re.sub(r"^      # ", "      ", template("mine"), flags=re.MULTILINE)
     assert len(parse(examples, name="mine").stems["vocals"].chain) == 9
 
