@@ -109,9 +109,18 @@ def test_hooks_run_with_what_happened_and_those_that_hang_are_ended(tmp_path: Pa
     now[0] = 301.0
     messenger.tend()
     messenger.close()
-    messenger.finished(Tell(desktop=False, finished=("no such program",)), Path("a"), Path("b"))
-    messenger.finished(Tell(desktop=False, finished=(sys.executable, "a\0b")), Path("a"), Path("b"))
+
+
+def test_a_program_of_the_user_s_that_cannot_be_started_is_said_once() -> None:
+    said: list[str] = []
+    messenger = Messenger(note=lambda *_: Note(("no such notifier",)), say=said.append)
+    for _ in range(2):
+        messenger.finished(Tell(reaper=("no such reaper",)), Path("a"), Path("b"))
+        messenger.finished(Tell(desktop=False, finished=("no such program",)), Path("a"), Path("b"))
+        messenger.failed(Tell(desktop=False, failed=(sys.executable, "a\0b")), Path("a"), "It broke.")
     messenger.close()
+    assert [sentence.split(" cannot")[0] for sentence in said] == ["no such reaper", "no such program", sys.executable]
+    assert "Put tell.reaper right" in said[0]
 
 
 def test_notes_on_the_desktop_carry_text_as_arguments() -> None:

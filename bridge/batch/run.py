@@ -264,9 +264,9 @@ class Batch:
             drop = self._finish(work, place) if place is not None and work.state == "publishing" else None
             if drop is not None and work.keys is not None:
                 self.journal.done(work, drop, work.keys)
-            elif work.deaths >= self.attempts and work.state == "running":
+            elif work.has_cut_off_too_often(self.attempts) and work.state == "running":
                 error = WorkerError(
-                    f"{work.path.name} was being worked on {work.deaths} times when the whole run died.",
+                    f"{work.path.name} was being worked on {work.cuts + 1} times when the whole run died.",
                     hint="To try it again: add --failed-too.",
                 )
                 self.journal.move(work, "parked", error=error)

@@ -23,7 +23,7 @@ from bridge.daemon.tell import Messenger, Told
 from bridge.delivery.publish import publish
 from bridge.delivery.stage import discard_stage, sweep
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, Drop, Staged
-from bridge.domain.events import Event
+from bridge.domain.events import Event, place_of
 from bridge.domain.job import Job
 from bridge.domain.work import Identified, Work
 from bridge.errors import (
@@ -41,6 +41,9 @@ from bridge.journal.journal import Journal
 from bridge.worker.client import Worker
 
 __all__ = ["Desk"]
+
+_NOTE_SECONDS = 5.0
+"""How often it is written down how far a job came."""
 
 
 class Desk:
@@ -79,6 +82,8 @@ class Desk:
         self._keys: Identified | None = None
         self._made_before: Path | None = None
         self._hung = False
+        self._place = 0
+        self._note_at = 0.0
 
     def closed_inboxes(self, journal: Journal) -> set[Path]:
         """Return the inboxes whose works must wait: their outbox is full or gone, or no setting names them any more."""
@@ -100,6 +105,7 @@ class Desk:
         begun = self._journal.begin(work)
         self.current, self._job = begun, replace(job, id=begun.job_id)
         self._keys, self._made_before, self._hung = None, None, False
+        self._place, self._note_at = 0, time.monotonic() + _NOTE_SECONDS
         self._told.start(begun.path, self.done + self.failures + 1, self.done + self.failures + of)
         try:
             self._worker.begin(self._job, self._report, self._decide)
@@ -118,7 +124,7 @@ class Desk:
             self._recognise(work)
         except WorkerError as error:
             self._end()
-            self._fail(work, self._silence(work) if self._hung else error)
+            self._fail(self._journal.reach(work, self._place), self._silence(work) if self._hung else error)
         except BridgeError as error:
             self._end()
             self._fail(work, error)
@@ -128,6 +134,10 @@ class Desk:
             elif not self._hung and self._worker.silent_seconds > 60 * self.settings.daemon.patience_minutes:
                 self._hung = True
                 self._worker.kill()
+            elif time.monotonic() >= self._note_at:
+                # Lest it be forgotten should all of us be killed.
+                self._note_at = time.monotonic() + _NOTE_SECONDS
+                self._journal.reach(work, self._place)
         return self.current is None
 
     def take_back(self, *, cancelled: bool) -> None:
@@ -135,11 +145,14 @@ class Desk:
         work = self.current
         if work is None:
             return
+        if not cancelled:
+            self._told.say(f"{work.path.name} is stopped; it begins again at the next start.")
         self._worker.cancel()
         self._end()
         self._journal.move(work, "cancelled" if cancelled else "ready")
 
     def _report(self, event: Event) -> None:
+        self._place = max(self._place, place_of(event))
         self._told.report(event)
 
     def _decide(self, keys: Identified) -> Path | None:
@@ -273,11 +286,11 @@ class Desk:
                 outbox = inbox_of(work, self.settings).outbox
                 if self._outboxes.is_open(outbox):
                     discard_stage(outbox, work.job_id)
-            if work.deaths < self.settings.daemon.attempts:
+            if not work.has_cut_off_too_often(self.settings.daemon.attempts):
                 self._journal.move(work, "ready")
                 continue
             error = WorkerError(
-                f"Stem Bridge ended {work.deaths} times while it worked on {work.path.name}.",
+                f"Stem Bridge ended {work.cuts + 1} times while it worked on {work.path.name}, which got no further.",
                 hint="If the computer or a person ended it, try again: stem-bridge jobs retry all",
                 path=work.path,
             )

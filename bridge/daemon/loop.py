@@ -84,6 +84,7 @@ class Daemon:
         self._touched: set[Path] = set()
         self._stops = 0
         self._stop_by = float("inf")
+        self._stop_is_said = False
         self._reload_wanted = self._paused = self._tripped = self._looked = self._settles = False
         self._changed = True
 
@@ -130,6 +131,9 @@ class Daemon:
         if self._tripped:
             self._desk.recover(at_start=False)
             self._tripped = False
+        if self._stops and not self._stop_is_said and self._desk.current is not None:
+            self._stop_is_said = True
+            self._board.say(f"Ending after {self._desk.current.path.name}; a second signal stops at once.")
         if self._agenda.take("tend"):
             self._agenda.within("tend", _TEND_SECONDS)
             self._watcher.tend(time.monotonic())
@@ -233,7 +237,7 @@ class Daemon:
         self._board = Board(self._state_folder, self._journal, self._told)
         rebuild_if_new(settings, self._journal, self._board.say)
         make_new_folders(settings, self._journal)
-        self._messenger = Messenger()
+        self._messenger = Messenger(say=self._board.say)
         opened.callback(self._messenger.close)
         started = lower_priority if settings.daemon.priority == "low" else (lambda _: None)
         worker = self._make_worker(started)

@@ -93,7 +93,11 @@ class Messenger:
         *,
         note: Callable[[str, str], Note] = note_of,
         clock: Callable[[], float] = time.monotonic,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`say` is told once of each program of the user's that cannot be started."""
+        self._say = say
+        self._said: set[str] = set()
         self._note = note
         self._clock = clock
         self._running: list[_Started] = []
@@ -102,13 +106,13 @@ class Messenger:
         """A drop is there."""
         if tell.reaper:
             self.bring_in(tell.reaper, drop)
-        self._start(filled(tell.finished, {"render": str(render), "drop": str(drop)}))
+        self._start(filled(tell.finished, {"render": str(render), "drop": str(drop)}), setting="tell.finished")
         if tell.desktop:
             self._start(*self._note("Stems are ready", drop.name))
 
     def failed(self, tell: Tell, render: Path, reason: str) -> None:
         """A render was put aside."""
-        self._start(filled(tell.failed, {"render": str(render), "reason": reason}))
+        self._start(filled(tell.failed, {"render": str(render), "reason": reason}), setting="tell.failed")
         if tell.desktop:
             self._start(*self._note("A render was put aside", reason))
 
@@ -117,7 +121,7 @@ class Messenger:
 
         Where none is open the program becomes one, and is then the user's: it is never ended.
         """
-        return self._start((*reaper, "-nonewinst", str(drop / IMPORT_SCRIPT)), is_ours=False)
+        return self._start((*reaper, "-nonewinst", str(drop / IMPORT_SCRIPT)), setting="tell.reaper", is_ours=False)
 
     def tend(self) -> None:
         """Take note of those that ended, and end those that hang."""
@@ -141,9 +145,17 @@ class Messenger:
         self._running = []
 
     def _start(
-        self, command: Sequence[str], variables: Mapping[str, str] = MappingProxyType({}), *, is_ours: bool = True
+        self,
+        command: Sequence[str],
+        variables: Mapping[str, str] = MappingProxyType({}),
+        *,
+        setting: str = "",
+        is_ours: bool = True,
     ) -> bool:
-        """Start a program; no shell ever sees its arguments. One that cannot be started is passed over."""
+        """Start a program; no shell ever sees its arguments. One that cannot be started is passed over.
+
+        That is said where a `setting` names the program; notifications are shown where the system has them.
+        """
         self.tend()
         if not command or len(self._running) >= _MOST_AT_ONCE:
             return False
@@ -157,8 +169,12 @@ class Messenger:
                 creationflags=_NO_WINDOW if sys.platform == "win32" and is_ours else 0,
                 start_new_session=not is_ours,  # a Ctrl+C for us is none for it
             )
-        except (OSError, ValueError):
+        except (OSError, ValueError) as exc:
             # Not installed, or an argument that no program can be given (a NUL).
+            if setting and setting not in self._said:
+                self._said.add(setting)
+                why = getattr(exc, "strerror", None) or str(exc)
+                self._say(f"{command[0]} cannot be started: {why.lower()}. Put {setting} right in bridge.yaml.")
             return False
         self._running.append(_Started(self._clock(), process, is_ours))
         return True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ["Event", "Notice", "Progress", "Report", "Stage", "StageStarted"]
+__all__ = ["Event", "Notice", "Progress", "Report", "Stage", "StageStarted", "place_of"]
 
 Stage = Literal["read", "separate", "copy", "effects", "write", "check"]
 """`copy`: the dry stems come from a drop instead of a separation."""
@@ -43,3 +43,16 @@ class Notice:
 Event = StageStarted | Progress | Notice
 Report = Callable[[Event], None]
 """Called from the job's thread; must return at once."""
+
+
+def place_of(event: Event) -> int:
+    """Return how far a job is with this event, in whole percents of all its stages in turn; 0 where it does not say.
+
+    Greater is further. At most 100 for each stage, so that a job cannot get further without end.
+    """
+    if isinstance(event, Notice):
+        return 0
+    before = 100 * get_args(Stage).index(event.stage)
+    if isinstance(event, StageStarted) or event.total_seconds <= 0:
+        return before
+    return before + int(100 * min(1.0, max(0.0, event.done_seconds / event.total_seconds)))

@@ -33,6 +33,7 @@ watch. gone: the file vanished before it was worked on.
 
 ACTIVE: frozenset[State] = frozenset({"waiting", "stalled", "ready", "running", "publishing", "retry"})
 ENDED: frozenset[State] = frozenset({"done", "parked", "cancelled", "recorded", "gone"})
+_CUTS_PER_ATTEMPT = 3
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,13 @@ class Work:
     attempts: int = 0
     """Counted before the work starts, never set back; the token without which nothing may be published."""
     deaths: int = 0
-    """Attempts since somebody last asked for it that died or may have: counted before the work starts, taken back when
-    the attempt ends in good order. What the limit on attempts is held against: a full disk costs none."""
+    """Attempts that killed their worker, or may yet, since somebody last asked for it or it last got further than ever:
+    counted before the work starts, taken back when the attempt ends otherwise. What the limit on attempts is held
+    against: a full disk costs none."""
+    cuts: int = 0
+    """Attempts that ended with the whole program, over the same time: a kill, a power cut, a restart of the system."""
+    reached: int = 0
+    """The furthest place any attempt came to; only its order means something."""
     priority: int = 0
     """Higher goes first; from the sidecar."""
     not_before: float = 0.0
@@ -78,6 +84,13 @@ class Work:
     """What to do, one sentence."""
     drop: Path | None = None
     keys: Identified | None = None
+
+    def has_cut_off_too_often(self, attempts: int) -> bool:
+        """Say whether, had the program ended in this attempt too, the render itself must be taken for the cause.
+
+        A person or a power cut is the likelier one, so it may happen three times as often as a worker may die.
+        """
+        return self.cuts + 1 >= _CUTS_PER_ATTEMPT * attempts
 
     @property
     def job_id(self) -> str:

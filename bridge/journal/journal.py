@@ -28,6 +28,7 @@ __all__ = ["Delivered", "Journal", "open_journal", "read_works"]
 _DATABASE = "journal.sqlite3"
 _LOCK = "journal.lock"
 _CLOCK_SLACK_SECONDS = 60.0
+_NO_HISTORY: dict[str, object] = {"deaths": 0, "cuts": 0, "reached": 0}
 
 _AGAIN: frozenset[State] = frozenset({"waiting", "ready"})
 _STOPPED: frozenset[State] = frozenset({"parked", "cancelled", "gone"})
@@ -116,7 +117,7 @@ class Journal:
                 return self._add(path, identity, inbox, priority)
             self._update(work, identity=identity_text(identity), inbox=os.fsencode(inbox))
             if not is_same:
-                self._update(work, deaths=0)
+                self._update(work, **_NO_HISTORY)
             return self._set(work, "waiting")
 
     def works(self, states: Collection[State] | None = None, *, newest: int = -1) -> list[Work]:
@@ -183,10 +184,9 @@ class Journal:
             if state not in _MOVES[now.state]:
                 raise ValueError(f"a work that is {now.state} cannot become {state}")
             if now.state in ENDED:
-                self._update(now, deaths=0)
-            elif now.state in ("running", "publishing") and not isinstance(error, WorkerError):
-                # An attempt of ours lived to tell of its end; one of an earlier instance died with it.
-                self._run("UPDATE works SET deaths = deaths - 1 WHERE id = ? AND instance = ?", now.id, self._instance)
+                self._update(now, **_NO_HISTORY)
+            elif now.state in ("running", "publishing"):
+                self._count_end(now, error)
             return self._set(now, state, error, not_before, drop, keys, priority)
 
     def begin(self, work: Work) -> Work:
@@ -197,6 +197,13 @@ class Journal:
                 raise ValueError(f"a work that is {now.state} cannot begin")
             self._update(now, attempts=now.attempts + 1, deaths=now.deaths + 1, instance=self._instance)
             return self._set(now, "running")
+
+    def reach(self, work: Work, place: int) -> Work:
+        """Note how far this attempt came, if further than any: those that died before count no more. Else no write."""
+        now = self._current(work)
+        if place > now.reached and now.state == "running":
+            self._update(now, reached=place, deaths=1, cuts=0)
+        return self.get(work.id)
 
     def publishing(self, work: Work, keys: Identified) -> Work:
         """Say that the drop is about to appear; raises Cancelled when this attempt is no longer the current one."""
@@ -260,6 +267,13 @@ class Journal:
         if now.attempts != work.attempts:
             raise Cancelled
         return now
+
+    def _count_end(self, work: Work, error: BridgeError | None) -> None:
+        """An attempt of ours lived to tell of its end, or of its worker's; one of an earlier instance ended with it."""
+        if self._rows("SELECT 1 FROM works WHERE id = ? AND instance != ?", work.id, self._instance):
+            self._update(work, deaths=work.deaths - 1, cuts=work.cuts + 1)
+        elif not isinstance(error, WorkerError):
+            self._update(work, deaths=work.deaths - 1)
 
     def _add(self, path: Path, identity: FileIdentity, inbox: Path, priority: int) -> Work:
         now = self._clock()

@@ -17,11 +17,13 @@ _COARSE_NS = 10_000_000
 """File systems with times as coarse as this (FAT, exFAT) number a file anew at every mount."""
 _ID = re.compile(r"[0-9a-f]{32}")
 _PLAIN = ("id", "state", "arrived", "attempts", "deaths", "priority", "not_before", "error", "reason", "hint")
+_LATER = ("cuts", "reached")
+"""Columns that journals of earlier versions lack."""
 _KEYS = ("audio_key", "separation_key", "drop_key", "seconds")
 
 
 def from_row(row: sqlite3.Row) -> Work:
-    drop = row["drop_folder"]
+    drop, there = row["drop_folder"], row.keys()
     return Work(
         path=Path(os.fsdecode(row["path"])),
         inbox=Path(os.fsdecode(row["inbox"])),
@@ -29,6 +31,7 @@ def from_row(row: sqlite3.Row) -> Work:
         drop=None if drop is None else Path(os.fsdecode(drop)),
         keys=None if row["drop_key"] is None else Identified(**{name: row[name] for name in _KEYS}),
         **{name: row[name] for name in _PLAIN},
+        **{name: row[name] for name in _LATER if name in there},
     )
 
 
@@ -38,7 +41,8 @@ def is_sane(row: sqlite3.Row) -> bool:
         work = from_row(row)
     except (TypeError, ValueError, IndexError, AttributeError):
         return False
-    whole = isinstance(work.attempts, int) and isinstance(work.deaths, int) and isinstance(work.priority, int)
+    counts = (work.attempts, work.deaths, work.cuts, work.reached, work.priority)
+    whole = all(isinstance(count, int) for count in counts)
     times = isinstance(work.arrived, float) and isinstance(work.not_before, float) and isinstance(row["changed"], float)
     return whole and times and work.state in get_args(State) and _ID.fullmatch(work.id) is not None
 

@@ -51,6 +51,10 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE INDEX works_by_separation_key ON works (separation_key)",
     ),
     ("CREATE TABLE places (path BLOB PRIMARY KEY, mark TEXT NOT NULL, disk TEXT NOT NULL)",),
+    (
+        "ALTER TABLE works ADD COLUMN cuts INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE works ADD COLUMN reached INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """Only ever added to; their number is the version of the schema."""
 

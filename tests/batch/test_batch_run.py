@@ -261,7 +261,7 @@ def test_a_run_that_was_killed_anywhere_ends_with_one_whole_drop(
 
 def test_a_render_that_kills_every_run_is_put_aside(library: Library) -> None:
     library.add("a.wav", seed=9)
-    for _ in range(3):
+    for _ in range(9):
         killed(library, killed_at_once)
     tally, _ = library.run()
     assert tally.failed == 1

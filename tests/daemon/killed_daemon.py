@@ -1,6 +1,6 @@
 """Daemons that are killed, with their worker or alone, each at a named step of the work on one render.
 
-Usage: killed_daemon.py FOLDER, with a line "STEP|RENDER" on its input for each daemon, answered by the code that it
+Usage: killed_daemon.py FOLDER ATTEMPTS, with a line "STEP|RENDER" on its input for each daemon, answered by the code that it
 ended with. Each is a process of its own, forked from one that has loaded what they are made of, as that takes most of
 their time. The steps are calls of public functions that are wrapped here; the product knows nothing of them.
 """
@@ -23,6 +23,7 @@ from bridge.worker.client import Worker
 from tests.daemon.houses import House
 
 FOLDER, STEP, RENDER = Path(sys.argv[1]), "", ""
+ATTEMPTS = int(sys.argv[2])
 CHILDREN: list[int] = []
 
 
@@ -72,6 +73,15 @@ def begin(self: Worker, job: Any, report: Any, decide: Any) -> None:
     die("handed over", job.render)
 
 
+def reach_and_die(self: Journal, work: Any, place: int) -> Any:
+    noted = journal_reach(self, work, place)
+    if STEP.startswith("noted at ") and noted.reached >= int(STEP.rpartition(" ")[2]) and place >= noted.reached:
+        die(STEP, work)
+    return noted
+
+
+journal_reach, Journal.reach = Journal.reach, reach_and_die
+desk._NOTE_SECONDS = 0.0
 publish, worker_begin = desk.publish, Worker.begin
 desk.publish = publish_with_steps
 Worker.begin = begin
@@ -84,7 +94,7 @@ if __name__ == "__main__":
     for line in sys.stdin:
         STEP, RENDER = line.rstrip("\n").split("|")
         if (daemon := os.fork()) == 0:
-            house = House(FOLDER)
+            house = House(FOLDER, attempts=ATTEMPTS)
             house.after = "move" if "put_away" in STEP else "keep"
             code = house.once()
             print(f"never came to '{STEP}': {house.story()}", file=sys.stderr, flush=True)

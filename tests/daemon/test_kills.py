@@ -39,10 +39,10 @@ STEPS = [
 
 
 @contextmanager
-def daemons_killed(folder: Path) -> Iterator[Callable[[str, str], None]]:
+def daemons_killed(folder: Path, attempts: str = "3") -> Iterator[Callable[[str, str], None]]:
     """Give what starts a daemon in this folder and returns once it was killed at this step of this render."""
     with subprocess.Popen(
-        [sys.executable, PROGRAM, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, PROGRAM, str(folder), attempts], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as program:
         assert program.stdin is not None
         assert program.stdout is not None
@@ -88,11 +88,25 @@ def test_killed_once_more_while_it_recovers_it_still_makes_one_drop(tmp_path: Pa
     assert [work.attempts for work in house.works()] == [1], "what was complete is not computed again"
 
 
+def test_a_long_render_is_never_put_aside_while_every_kill_finds_it_further(tmp_path: Path) -> None:
+    house = House(tmp_path, attempts=1)
+    sound(house.inbox / "slow take.wav")
+    with daemons_killed(tmp_path, "1") as kill:
+        kill("after begin", "slow take")
+        for percents in (110, 150):
+            # With a limit of one attempt, three kills that find it no further would be the end of it.
+            for _ in range(2):
+                kill(f"noted at {percents}", "slow take")
+    assert house.once() == 0
+    assert house.drops() == ["slow take"]
+    assert house.works()[0].attempts == 6
+
+
 def test_a_render_that_kills_the_daemon_every_time_is_parked_in_the_end(tmp_path: Path) -> None:
     house = House(tmp_path)
     sound(house.inbox / "take.wav")
     with daemons_killed(tmp_path) as kill:
-        for _ in range(3):
+        for _ in range(9):
             kill("after begin", "take")
     assert house.once() == 1
     assert house.states() == {"take.wav": "parked"}

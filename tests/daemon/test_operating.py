@@ -30,9 +30,12 @@ def start(house: House, *, stems: str = "all") -> subprocess.Popen[bytes]:
         from tests.daemon.houses import House
         house = House(Path({str(house.folder)!r}))
         house.stems = {stems!r}
+        house.told.say = lambda text: print(text, flush=True)
         sys.exit(house.daemon(include_existing=True).run())
     """
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
@@ -43,7 +46,7 @@ def test_the_first_signal_lets_the_job_end_and_begins_no_other(tmp_path: Path) -
     daemon = start(house)
     house.until(lambda: "running" in house.states().values())
     daemon.send_signal(signal.SIGTERM)
-    assert daemon.communicate(timeout=30)[1] == b""
+    assert daemon.communicate(timeout=30) == (b"Ending after slow 1.wav; a second signal stops at once.\n", b"")
     assert daemon.returncode == 0
     assert sorted(house.states().values()) == ["done", "ready"]
     assert json.loads((house.state / "status.json").read_text())["state"] == "stopped"
@@ -57,9 +60,11 @@ def test_the_second_signal_takes_the_job_back_and_leaves_nothing(tmp_path: Path)
     daemon = start(house)
     house.until(lambda: (house.outbox / ".staging").exists())
     daemon.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    assert daemon.stdout is not None
+    assert daemon.stdout.readline() == b"Ending after slow.wav; a second signal stops at once.\n"
     daemon.send_signal(signal.SIGINT)
-    assert daemon.communicate(timeout=30)[1] == b""
+    said = (b"slow.wav is stopped; it begins again at the next start.\n", b"")
+    assert daemon.communicate(timeout=30) == said
     assert daemon.returncode == 0
     assert house.states() == {"slow.wav": "ready"}
     assert [entry.name for entry in house.outbox.iterdir()] == [MARK]

@@ -32,6 +32,7 @@ LEGAL = {
     "recorded": "waiting ready",
     "gone": "waiting ready",
 }
+NO_HISTORY = {"deaths": 0, "cuts": 0, "reached": 0}
 STATES = sorted(ACTIVE | ENDED)
 ERRORS: tuple[BridgeError | None, ...] = (None, ReadError("No audio."), WorkerError("Died."), NoSpaceError("Full."))
 names = st.sampled_from(["a.wav", "b.wav", "c\udce9.wav"])
@@ -86,7 +87,7 @@ class JournalMachine(RuleBasedStateMachine):
         last = known[-1] if known else None
         if last is not None and work.id == last.id:
             if last.state in ACTIVE - {"running", "publishing"} and last.identity != identity:
-                self.set(last.id, state="waiting", identity=identity, deaths=0)
+                self.set(last.id, state="waiting", identity=identity, **NO_HISTORY)
             elif last.state == "gone":
                 self.set(last.id, state="waiting")
             assert self.rows[last.id].work.identity == identity
@@ -119,16 +120,33 @@ class JournalMachine(RuleBasedStateMachine):
             with pytest.raises(ValueError, match="cannot become"):
                 self.journal.move(work, state, error=error)
             return now
-        deaths = now.deaths
-        if now.state in ENDED:
-            deaths = 0
-        elif now.state in ("running", "publishing") and not isinstance(error, WorkerError):
-            deaths -= self.rows[work.id].instance == self.instance
+        counts = self.counts_after(now, error)
         said = {"error": type(error).__name__, "reason": error.message} if error else {}
         priority_now = now.priority if priority is None else priority
         not_before = self.now + wait if wait else 0.0
-        self.set(work.id, state=state, deaths=deaths, priority=priority_now, not_before=not_before, **said)
+        self.set(work.id, state=state, priority=priority_now, not_before=not_before, **counts, **said)
         return self.expect(self.journal.move(work, state, error=error, not_before=not_before, priority=priority))
+
+    def counts_after(self, now: Work, error: BridgeError | None) -> dict[str, int]:
+        """What a move from here makes of the counts."""
+        if now.state in ENDED:
+            return NO_HISTORY
+        if now.state not in ("running", "publishing"):
+            return {}
+        if self.rows[now.id].instance != self.instance:
+            return {"deaths": now.deaths - 1, "cuts": now.cuts + 1}
+        return {"deaths": now.deaths - (not isinstance(error, WorkerError))}
+
+    @rule(target=tokens, work=tokens, place=st.integers(0, 3))
+    def reach(self, work: Work, place: int) -> Work:
+        now = self.rows[work.id].work
+        if work.attempts != now.attempts:
+            with pytest.raises(Cancelled):
+                self.journal.reach(work, place)
+            return now
+        if now.state == "running" and place > now.reached:
+            self.rows[work.id].work = replace(now, reached=place, deaths=1, cuts=0)
+        return self.expect(self.journal.reach(work, place))
 
     @rule(target=tokens, work=tokens)
     def begin(self, work: Work) -> Work:
@@ -173,8 +191,7 @@ class JournalMachine(RuleBasedStateMachine):
                 self.journal.done(work, INBOX, keys(number))
             return now
         drop, known = Path(f"/music/stems/{number}"), now.keys or keys(number, stems=1)
-        deaths = now.deaths - (self.rows[work.id].instance == self.instance)
-        self.set(work.id, state="done", deaths=deaths, drop=drop, keys=known)
+        self.set(work.id, state="done", drop=drop, keys=known, **self.counts_after(now, None))
         return self.expect(self.journal.done(work, drop, known))
 
     @rule(work=consumes(tokens))
@@ -216,7 +233,7 @@ class JournalMachine(RuleBasedStateMachine):
         orphans = [row.work for row in self.rows.values() if row.work.state in ("running", "publishing")]
         assert self.journal.recover() == orphans
         for work in orphans if renew else ():
-            self.set(work.id, state="ready")
+            self.set(work.id, state="ready", **self.counts_after(work, None))
             self.expect(self.journal.move(work, "ready"))
 
     def interrupted(self, change: Callable[[], None]) -> None:

@@ -174,19 +174,40 @@ def test_a_full_disk_costs_no_life_and_a_dead_worker_one(tmp_path: Path) -> None
         assert (work.attempts, work.deaths) == (4, 2)
 
 
-def test_a_killed_program_costs_the_attempt_a_life_until_somebody_asks_for_it_again(tmp_path: Path) -> None:
+def test_a_killed_program_costs_no_life_and_is_counted_for_itself_until_somebody_asks_again(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         journal.begin(journal.move(seen(journal), "ready"))
     for lives in (2, 3):
         with open_journal(tmp_path) as journal:
             (orphan,) = journal.recover()
             work = journal.begin(journal.move(orphan, "ready"))
-            assert (work.attempts, work.deaths) == (lives, lives)
+            assert (work.attempts, work.deaths, work.cuts) == (lives, 1, lives - 1)
             assert journal.recover() == []
     with open_journal(tmp_path) as journal:
         parked = journal.move(journal.recover()[0], "parked", error=WorkerError("Died."))
         again = journal.move(parked, "waiting")
-        assert (again.attempts, again.deaths, again.reason) == (3, 0, "")
+        assert (again.attempts, again.deaths, again.cuts, again.reason) == (3, 0, 0, "")
+
+
+def test_what_got_further_than_ever_is_counted_anew_and_what_did_not_is_not(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        work = journal.move(seen(journal), "ready")
+        counted = []
+        for place in (130, 130, 90, 131, 200, 0, 0):
+            work = journal.reach(journal.begin(work), place)
+            counted.append((work.deaths, work.reached))
+            work = journal.move(work, "retry", error=WorkerError("Died."))
+        assert counted == [(1, 130), (2, 130), (3, 130), (1, 131), (1, 200), (2, 200), (3, 200)]
+
+
+def test_a_killed_program_is_held_against_a_render_three_times_as_late_as_a_dead_worker(tmp_path: Path) -> None:
+    verdicts = []
+    for _ in range(9):
+        with open_journal(tmp_path) as journal:
+            for orphan in journal.recover():
+                journal.move(orphan, "ready")
+            verdicts.append(journal.begin(journal.move(seen(journal), "ready")).has_cut_off_too_often(3))
+    assert verdicts == [False] * 8 + [True]
 
 
 def test_recovery_finds_what_was_running_or_publishing_and_nothing_else(tmp_path: Path) -> None:
