@@ -18,7 +18,7 @@ from bridge.delivery.manifest import read, verify
 from bridge.delivery.publish import publish
 from bridge.delivery.stage import discard_stage, sweep
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
-from bridge.domain.events import Event
+from bridge.domain.events import Event, place_of
 from bridge.domain.job import Job
 from bridge.domain.render import FileIdentity
 from bridge.domain.work import Identified, Work
@@ -45,6 +45,8 @@ _FIRST_WAIT_SECONDS = 10.0
 _LONGEST_WAIT_SECONDS = 300.0
 _POLL_SECONDS = 0.2
 _LOOK_UP_SECONDS = 10.0
+_NOTE_SECONDS = 5.0
+"""How often it is written down how far a job came."""
 
 
 class Told(Protocol):
@@ -95,6 +97,8 @@ class Batch:
     awake: Awake = field(default_factory=lambda: Awake(()))
     """Keeps the computer from falling asleep while a job runs."""
     _said_blind: bool = field(default=False, init=False)
+    _place: int = field(default=0, init=False)
+    """The furthest that the job under way has told of."""
 
     def run(self, planned: Sequence[Planned], *, failed_too: bool = False) -> Tally:
         """Do all that is not done; with `failed_too` also what failed before.
@@ -196,7 +200,12 @@ class Batch:
             drops = [*self.journal.drops_with_stems(keys.separation_key), *self.stems.get(keys.separation_key, ())]
             return next((one for one in drops if not verify(one, hashes=False)), None)
 
-        self.worker.begin(self.job(place, work.job_id), self.told.report, decide)
+        def report(event: Event) -> None:
+            self._place = max(self._place, place_of(event))
+            self.told.report(event)
+
+        self._place = 0
+        self.worker.begin(self.job(place, work.job_id), report, decide)
         try:
             staged = self._wait(work)
         except Cancelled:
@@ -217,11 +226,15 @@ class Batch:
         return drop
 
     def _wait(self, work: Work) -> Staged:
-        closed = ""
+        closed, note_at = "", time.monotonic() + _NOTE_SECONDS
         self.awake.hold()
         try:
             while (staged := self.worker.poll(_POLL_SECONDS)) is None:
                 closed = self._follow_gate(closed)
+                if time.monotonic() >= note_at:
+                    # Lest it be forgotten should all of us be killed.
+                    note_at = time.monotonic() + _NOTE_SECONDS
+                    self.journal.reach(work, self._place)
                 if self.worker.silent_seconds > self.patience_seconds:
                     self.worker.kill()
         except KeyboardInterrupt:
@@ -235,6 +248,8 @@ class Batch:
 
     def _failed(self, work: Work, error: BridgeError, tally: Tally) -> Work | None:
         now = self.journal.get(work.id)
+        if isinstance(error, WorkerError):
+            now = self.journal.reach(now, self._place)
         if isinstance(error, NoSpaceError | DestinationError):
             self.journal.move(now, "retry", error=error)
             raise error

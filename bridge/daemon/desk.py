@@ -286,7 +286,7 @@ class Desk:
                 outbox = inbox_of(work, self.settings).outbox
                 if self._outboxes.is_open(outbox):
                     discard_stage(outbox, work.job_id)
-            if not work.has_cut_off_too_often(self.settings.daemon.attempts):
+            if not (at_start and work.has_cut_off_too_often(self.settings.daemon.attempts)):
                 self._journal.move(work, "ready")
                 continue
             error = WorkerError(

@@ -162,6 +162,28 @@ def test_a_journal_of_a_newer_program_is_refused_and_not_touched(tmp_path: Path)
     assert not list(tmp_path.glob("*.corrupt-*"))
 
 
+def test_a_journal_of_the_version_before_is_read_as_it_is_and_keeps_its_rows_even_when_it_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(store.migrate, "__defaults__", (store.MIGRATIONS[:2],))
+        path = filled(tmp_path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()
+    old = read_works(tmp_path)
+    assert [(work.cuts, work.reached) for work in old] == [(0, 0)] * 60
+    (tmp_path / "damaged").mkdir()
+    damaged = shutil.copy(path, tmp_path / "damaged")
+    with sqlite3.connect(damaged) as connection:
+        connection.execute("DROP INDEX works_by_state")
+    connection.close()
+    for folder in (tmp_path, tmp_path / "damaged"):
+        with open_journal(folder) as journal:
+            assert (journal.damaged is not None) == (folder != tmp_path)
+            assert journal.works() == old
+
+
 def test_a_later_schema_is_reached_step_by_step_and_keeps_the_rows(tmp_path: Path) -> None:
     path = filled(tmp_path)
     later = (*store.MIGRATIONS, ("ALTER TABLE works ADD COLUMN mood TEXT NOT NULL DEFAULT 'calm'",), ("SELECT 1",))
