@@ -157,10 +157,18 @@ def _anchor_folders(values: dict[str, Any], base: Path) -> None:
         except RuntimeError:
             return value  # nobody has the name after '~'; the check of the value tells
 
+    def if_path(value: object) -> object:
+        # A name is no path, and may also be a folder inside `models.folders`: only what says so starts at the file.
+        return anchored(value) if isinstance(value, str) and value.startswith((".", "~")) else value
+
     inboxes = values.get("inboxes")
     for one in inboxes if isinstance(inboxes, list) else []:
         if isinstance(one, dict):
             one.update({key: anchored(one[key]) for key in ("path", "outbox") if key in one})
+            one.update({key: if_path(one[key]) for key in ("preset", "model") if key in one})
+    separation = values.get("separation")
+    if isinstance(separation, dict) and "model" in separation:
+        separation["model"] = if_path(separation["model"])
     for name in ("presets", "models", "plugins"):
         part = values.get(name)
         if isinstance(part, dict) and isinstance(part.get("folders"), list):

@@ -154,6 +154,20 @@ def test_one_line_makes_a_model_the_default_everywhere_and_an_inbox_s_own_wins_t
         assert chosen == [default, default, "htdemucs_6s"]
 
 
+def test_a_model_or_preset_that_is_plainly_a_path_starts_at_the_file_and_a_name_stays(
+    write: Write, tmp_path: Path
+) -> None:
+    inbox = "inboxes: [{path: a, outbox: b, model: ../mine, preset: ./my.yaml}]\n"
+    settings = config.load(write(inbox + "separation: {model: ./weights}\n"), environment={})
+    assert Path(settings.separation.model) == tmp_path / "weights"
+    assert [Path(settings.inboxes[0].preset), Path(settings.model_of(settings.inboxes[0]))] == [
+        tmp_path / "my.yaml",
+        tmp_path / ".." / "mine",
+    ]
+    named = config.load(write("separation: {model: weights/mine}"), environment={})
+    assert named.separation.model == "weights/mine"
+
+
 def test_a_flag_wins_over_the_preset_s_output_and_the_preset_over_the_file(write: Write) -> None:
     preset = Preset("p", "", output=OutputOptions("flac", "PCM_16"), stated_output=frozenset({"format", "subtype"}))
     file = write("output: {format: aiff, subtype: PCM_24, dry: false}")

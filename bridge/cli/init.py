@@ -103,7 +103,7 @@ inboxes:
   - path: {inbox}
     outbox: {outbox}
     preset: clean     # see: stem-bridge presets list
-    # model: htdemucs_ft   # for this inbox; else separation.model
+    # model: htdemucs # another one for this inbox; else separation.model decides
     after: keep       # or `move`: renders that are done go into `done` in the inbox
 
 intake:

@@ -49,11 +49,11 @@ def process(
             for refused in found.refused:
                 told.failed(refused.path, refused)
             drops = run_jobs(jobs, told) if jobs else []
-            if len(jobs) + len(found.refused) > 1:
-                told.say(f"{len(drops)} done, {len(jobs) - len(drops) + len(found.refused)} failed.")
             warn_of_trial(drops, told)
             if reaper:
                 bring_in(drops, reaper, told)
+            if len(jobs) + len(found.refused) > 1:
+                told.say(f"{len(drops)} done, {len(jobs) - len(drops) + len(found.refused)} failed.")
         except SetupError as exc:
             if json:
                 told.failed(None, exc)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
 from bridge import config, strict_yaml
 from bridge.cli.apply import drop_of
@@ -113,6 +114,18 @@ def test_of_several_renders_the_last_line_counts_what_was_done_and_what_failed(r
     several = run("process", "-m", "htdemucs_mini", tmp_path / "song.wav", tmp_path / "none.wav")
     assert (several.code, several.out, several.err.splitlines()[-1]) == (1, "", "0 done, 2 failed.")
     assert "failed." not in run("process", "-m", "htdemucs_mini", tmp_path / "song.wav").err
+
+
+def test_missing_weights_are_told_with_the_command_that_fetches_them_first(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    (tmp_path / "song.wav").write_bytes(b"")
+    ended = run("process", tmp_path / "song.wav")
+    error, hint = ended.err.splitlines()
+    assert (ended.code, error.split(":")[1]) == (2, " The weights of htdemucs are missing")
+    assert hint.strip().startswith("Run: stem-bridge models pull htdemucs; ")
+    assert "models.folders" in hint
 
 
 def test_where_the_demo_cannot_go_its_own_flag_is_named(run: Run, tmp_path: Path) -> None:

@@ -95,6 +95,17 @@ def test_doctor_ends_with_2_when_something_must_be_mended_and_says_what(run: Run
     assert sys.version.split()[0] in ended.out
 
 
+def test_doctor_looks_at_the_default_model_when_settings_name_one(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yaml"
+    inbox = "inboxes: [{path: in, outbox: out, model: htdemucs_mini}]\n"
+    seen = []
+    for text in (inbox, inbox + "separation: {model: nope}\n", "separation: {model: htdemucs_mini}\n"):
+        file.write_text(text, encoding="utf-8")
+        findings = map(json.loads, run("doctor", "--json", "--config", file).out.splitlines())
+        seen.append([one["subject"] for one in findings if one["subject"].startswith("model ")])
+    assert seen == [["model htdemucs_mini"], ["model nope", "model htdemucs_mini"], ["model htdemucs_mini"]]
+
+
 def test_plugins_are_judged_by_their_folders_the_last_scan_and_what_crashed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
