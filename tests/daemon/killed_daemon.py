@@ -2,7 +2,8 @@
 
 Usage: killed_daemon.py FOLDER ATTEMPTS, with a line "STEP|RENDER" on its input for each daemon, answered by the code
 that it ended with. Each is a process of its own, forked from one that has loaded what they are made of, as that
-takes most of their time. The steps are calls of public functions that are wrapped here; the product knows nothing of them.
+takes most of their time. The steps are calls of public functions that are wrapped here; the product knows nothing of
+them.
 """
 
 from __future__ import annotations
