@@ -99,7 +99,7 @@ _MODELS = (
     Model(
         name="htdemucs_mini",
         stems=_FOUR,
-        members=(_hub("htdemucs_mini", 3_684_312, "0815975d1ed533b438d3d0eb8210e9c219f59321e46fdff665e5bd51719f21e4"),),
+        members=(_hub("htdemucs_mini", 3_684_288, "ca82422b49d05817585dd718c5dd1bc684788c1dd7ef41626187f9d1f030f641"),),
         weights=_even(1, _FOUR),
         segment_seconds=None,
         source=ShippedSource(shipped("models")),

@@ -17,16 +17,15 @@ from bridge.separation.products import CACHED_VALUES, Convolution, Transposed, h
 __all__ = ["Banded", "banded"]
 
 
-def banded(layer: nn.Module, products: torch.dtype, rewriting: torch.dtype) -> nn.Module:
+def banded(layer: nn.Module, products: torch.dtype) -> nn.Module:
     """Return a layer that computes what an encoder or decoder layer of demucs computes, quicker where there is a way.
 
-    `products` is the precision of what it multiplies, `rewriting` that of the 3 x 3 convolutions of a decoder of
-    frequencies, its most. Its residual convolutions are kept as they are: quicken them first.
+    Its residual convolutions are kept as they are: quicken them first.
     """
     if type(layer) is HEncLayer and _is_plain_encoder(layer):
         return (_BandEncoder if layer.freq else _TimeEncoder)(layer, products)
     if type(layer) is HDecLayer and _is_plain_decoder(layer):
-        return _BandDecoder(layer, products, rewriting) if layer.freq else _TimeDecoder(layer, products)
+        return (_BandDecoder if layer.freq else _TimeDecoder)(layer, products)
     return layer
 
 
@@ -79,10 +78,10 @@ class _BandEncoder(Banded):
 class _BandDecoder(Banded):
     """A decoder layer of the frequency branch; the rows of its transposed convolution are made in order."""
 
-    def __init__(self, original: HDecLayer, products: torch.dtype, rewriting: torch.dtype) -> None:
+    def __init__(self, original: HDecLayer, products: torch.dtype) -> None:
         super().__init__()
         self._pad, self._halo = original.pad, original.rewrite.kernel_size[0] // 2
-        self.dconv, self.rewrite = original.dconv, Convolution(original.rewrite, rewriting)
+        self.dconv, self.rewrite = original.dconv, Convolution(original.rewrite, products)
         self.conv_tr = Transposed(original.conv_tr, products, "none" if original.last else "gelu")
 
     def forward(self, x: Tensor, skip: Tensor, length: int) -> tuple[Tensor, None]:  # (B, C, Fr, T)
