@@ -29,8 +29,10 @@ def _nobody_s_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     os.environ.update(before)
 
 
-# A suite that a shell started in the background ignores Ctrl-C, and so would every program it starts.
+# A suite that a shell started in the background, or nohup, ignores these, and so would every program it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ NO_COLOR = 16576.0
 changes = st.builds(
     TempoChange,
     st.floats(-3, 9).map(lambda seconds: round(seconds, 3)),
-    st.floats(4, 960),
+    st.floats(4, 960).map(lambda bpm: round(bpm, 6)),
     st.integers(1, 255),
     st.sampled_from([1, 4, 64]),
     st.booleans(),
