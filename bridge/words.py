@@ -1,4 +1,4 @@
-"""Words for people: whole sentences, and what a mistyped name was meant to be."""
+"""Words for people: whole sentences, what a mistyped name was meant to be, and text of files that do not say how."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "sentence"]
+__all__ = ["decoded", "did_you_mean", "sentence"]
 
 _COMMAND_AT_THE_END = re.compile(r": stem-bridge [^.]*$")
+
+
+def decoded(text: bytes) -> str:
+    """Read text whose encoding nobody says: UTF-8, else Latin-1, which every byte is."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -264,7 +264,9 @@ def test_the_name_of_a_render_may_be_anything_and_its_copy_stays_short(desk: Des
         lengths: list[int] = []
 
         def look(lengths: list[int] = lengths) -> bool:
-            lengths += [len(path.name.encode()) for path in (desk.folder / "outbox").glob(".staging/*/work/*")]
+            stages = (desk.folder / "outbox" / ".staging").iterdir()
+            works = [stage / "work" for stage in stages if stage.is_dir()]
+            lengths += [len(path.name.encode()) for work in works for path in work.iterdir()]
             return False
 
         drop = desk.run(desk.job(render), cancel=look)

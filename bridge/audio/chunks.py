@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.parsers import expat
 
-from bridge.audio.containers.riff import Chunk, walk
+from bridge.audio.containers.riff import Chunk, text_of, walk
 from bridge.audio.containers.source import Source
 from bridge.audio.tags import Tags
 from bridge.domain.render import Marker, Origin
@@ -161,15 +161,15 @@ def _decoded_broadcast(content: bytes) -> Broadcast | None:
         return None
     description, originator, reference, date, time, frames, version, umid = _BEXT.unpack_from(content)
     return Broadcast(
-        _text(description),
-        _text(originator),
-        _text(reference),
-        _text(date),
-        _text(time),
+        text_of(description),
+        text_of(originator),
+        text_of(reference),
+        text_of(date),
+        text_of(time),
         frames,
         version,
         umid if any(umid) else b"",
-        _text(content[_BEXT_BYTES:]),
+        text_of(content[_BEXT_BYTES:]),
     )
 
 
@@ -189,7 +189,7 @@ def _decode_labels(content: bytes, names: dict[int, str], lengths: dict[int, int
         body = content[chunk.offset : chunk.offset + chunk.size]
         number = int.from_bytes(body[:4], "little")
         if chunk.name == b"labl" and len(body) >= 4:
-            names.setdefault(number, _text(body[4:]))
+            names.setdefault(number, text_of(body[4:]))
         elif chunk.name == b"ltxt" and len(body) >= 8:
             lengths.setdefault(number, int.from_bytes(body[4:8], "little"))
 
@@ -219,15 +219,6 @@ def _encoded_labels(markers: list[Marker]) -> bytes:
             region = struct.pack("<II4s4H", number, min(marker.length_frames, _LARGEST_POSITION), b"rgn ", 0, 0, 0, 0)
             parts.append(b"ltxt" + struct.pack("<I", len(region)) + region)
     return b"".join(parts)
-
-
-def _text(field: bytes) -> str:
-    """Decode text up to its first zero byte: UTF-8, else Latin-1, which every byte is."""
-    field = field.split(b"\0", 1)[0]
-    try:
-        return field.decode("utf-8")
-    except UnicodeDecodeError:
-        return field.decode("latin-1")
 
 
 def _fitted(text: str, size: int) -> bytes:

@@ -18,7 +18,7 @@ from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 
 from bridge.audio.containers import aiff, mpeg, riff
-from bridge.audio.containers.riff import Chunk
+from bridge.audio.containers.riff import Chunk, text_of
 from bridge.audio.containers.source import Source
 from bridge.audio.header import inspect
 from bridge.audio.tag_names import AIFF_TEXTS, ID3_FRAMES, INFO, MP4_ATOMS
@@ -179,7 +179,7 @@ def _chunked(file: _Frugal, chunks: Iterator[Chunk]) -> _Found:
         if name.upper() == "ID3 " and not texts and not pictures:
             texts, pictures = _id3(_bytes(file, chunk.offset, chunk.size))
         elif name in AIFF_TEXTS and chunk.size <= _LARGEST_TEXT_CHUNK_BYTES:
-            plain.setdefault(AIFF_TEXTS[name], []).append(_text(_bytes(file, chunk.offset, chunk.size)))
+            plain.setdefault(AIFF_TEXTS[name], []).append(text_of(_bytes(file, chunk.offset, chunk.size)))
         elif name == "LIST" and chunk.size <= _LARGEST_TEXT_CHUNK_BYTES:
             _add_information(_bytes(file, chunk.offset, chunk.size), plain)
     return {**plain, **texts}, pictures
@@ -190,16 +190,8 @@ def _add_information(content: bytes, texts: _Texts) -> None:
     while position + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, position)
         if known := INFO.get(name.decode("latin-1")):
-            texts.setdefault(known, []).append(_text(content[position + 8 : position + 8 + size]))
+            texts.setdefault(known, []).append(text_of(content[position + 8 : position + 8 + size]))
         position += 8 + size + size % 2
-
-
-def _text(field: bytes) -> str:
-    field = field.split(b"\0", 1)[0]
-    try:
-        return field.decode("utf-8")
-    except UnicodeDecodeError:
-        return field.decode("latin-1")
 
 
 def _mp3(file: _Frugal, path: Path) -> _Found:
@@ -248,7 +240,7 @@ def _mp4(file: _Frugal, path: Path) -> _Found:
             number, total = values[0]
             texts["TRACKNUMBER" if name == "trkn" else "DISCNUMBER"] = [f"{number}/{total}" if total else str(number)]
         elif name.startswith("----:com.apple.iTunes:"):
-            texts.setdefault(name.rpartition(":")[2].upper(), []).extend(_text(bytes(value)) for value in values)
+            texts.setdefault(name.rpartition(":")[2].upper(), []).extend(text_of(bytes(value)) for value in values)
     return texts, [bytes(cover) for cover in tags.get("covr", [])]
 
 

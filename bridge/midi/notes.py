@@ -9,6 +9,7 @@ from itertools import pairwise
 import mido
 
 from bridge.domain.notes import NoteTrack
+from bridge.words import decoded
 
 __all__ = ["read_notes"]
 
@@ -46,10 +47,7 @@ def _events(track: mido.MidiTrack, seconds_of: Callable[[int], float]) -> Iterat
 
 def _name(track: mido.MidiTrack) -> str:
     raw = next((message.name for message in track if message.type == "track_name"), "")
-    try:
-        return str(raw.encode("latin-1").decode("utf-8"))
-    except UnicodeDecodeError:
-        return str(raw)
+    return decoded(raw.encode("latin-1"))
 
 
 def _is_note(message: bytes) -> bool:

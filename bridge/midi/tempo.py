@@ -22,6 +22,7 @@ from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.errors import ReadError
 from bridge.midi.notes import read_notes
 from bridge.units import frames_to_seconds, seconds_to_frames
+from bridge.words import decoded
 
 __all__ = ["MOST_BYTES", "ProjectMidi", "read_midi", "write_midi"]
 
@@ -135,7 +136,7 @@ def _timed(file: mido.MidiFile, name: str) -> ProjectMidi:
                 numerator, denominator = _meter(message, name)
                 now = replace(now, seconds=seconds, numerator=numerator, denominator=denominator)
             else:
-                markers.append((seconds, _text(message.text)))
+                markers.append((seconds, decoded(message.text.encode("latin-1"))))
         if replace(now, seconds=before.seconds) != before:
             changes.append(now)
     if len(changes) > 1 and changes[1].seconds == 0:
@@ -174,14 +175,6 @@ def _roundest(microseconds: int) -> float:
     exact = 60e6 / microseconds
     rounded = (round(exact, digits) for digits in range(7))
     return next((bpm for bpm in rounded if bpm >= 1 and round(60e6 / bpm) == microseconds), exact)
-
-
-def _text(read: str) -> str:
-    raw = read.encode("latin-1")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return read
 
 
 class _Clock:

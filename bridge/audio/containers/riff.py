@@ -9,8 +9,9 @@ from typing import Literal
 
 from bridge.audio.containers.source import MOST_CHUNKS, Header, Source
 from bridge.domain.render import AudioFormat
+from bridge.words import decoded
 
-__all__ = ["SUBFORMAT_TAIL", "UNKNOWN_SIZE", "Chunk", "WaveFormat", "parse", "read_format", "walk"]
+__all__ = ["SUBFORMAT_TAIL", "UNKNOWN_SIZE", "Chunk", "WaveFormat", "parse", "read_format", "text_of", "walk"]
 
 UNKNOWN_SIZE = 0xFFFFFFFF
 """In a size field: not known yet in a WAV, "look into ds64" in an RF64."""
@@ -172,3 +173,8 @@ def _is_name(name: bytes) -> bool:
 
 def _u32(source: Source, offset: int) -> int:
     return int.from_bytes(source.at(offset, 4), "little")
+
+
+def text_of(field: bytes) -> str:
+    """Decode a field of text up to its first zero byte."""
+    return decoded(field.split(b"\0", 1)[0])

@@ -5,6 +5,7 @@ local lib = ...
 local r, bridge = reaper, lib.bridge
 local drops = {}
 local SEPARATOR = package.config:sub(1, 1)
+local MOST = 20 -- drops in the menu
 
 -- Reads the drop in a folder that ends in a separator: the table of its import.lua, or nil. No code in it is run.
 function drops.read(folder)
@@ -50,6 +51,25 @@ function drops.of_project(config, project)
   end
   table.sort(found, function(a, b) return a.when > b.when or a.when == b.when and a.folder < b.folder end)
   return found
+end
+
+-- Lets the user choose a drop of this project, newest first, or any other in the file system. `name` gives the words of
+-- one in the menu. Returns the drop and its folder; or nil, and the reason unless the user chose none.
+function drops.choose(config, title, name)
+  local found = config and drops.of_project(config, bridge.project_id(false)) or {}
+  local words = {}
+  for i = 1, math.min(MOST, #found) do words[i] = name(found[i].drop) end
+  table.insert(words, "Another one ...")
+  local chosen = #words == 1 and 1 or bridge.menu(words)
+  local folder = chosen and found[chosen] and found[chosen].folder
+  if chosen == #words then
+    local is_chosen, path = r.GetUserFileNameForRead("", title, "lua")
+    folder = is_chosen and (path:match("^(.*[/\\])") or "")
+  end
+  if not folder then return nil end
+  local drop = drops.read(folder)
+  if drop then return drop, folder end
+  return nil, "This is no drop of Stem Bridge:\n" .. folder .. "\n\nChoose the import.lua inside a drop."
 end
 
 return drops
