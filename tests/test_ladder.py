@@ -20,7 +20,7 @@ LADDER = [
     ["models", "presets", "evaluate"],
     ["audio"],
     ["config"],
-    ["layers", "domain"],
+    ["domain"],
     ["strict_yaml", "disk"],
     ["units", "errors", "resources", "words", "mounts", "errand", "landmark", "prefetch", "neighbour", "idle"],
 ]

@@ -26,8 +26,7 @@ def init(
     """Write commented settings, make an inbox and an outbox."""
     import os
 
-    from bridge.config import default_file, load
-    from bridge.layers import CONFIG_VARIABLE
+    from bridge.config import CONFIG_VARIABLE, default_file, load
 
     home = folder.expanduser().absolute()
     named = config or os.environ.get(CONFIG_VARIABLE)

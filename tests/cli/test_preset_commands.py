@@ -12,9 +12,9 @@ import pytest
 
 from bridge.audio.read import open_sound
 from bridge.audio.write import SoundWriter
+from bridge.config import DATA_VARIABLE
 from bridge.delivery.manifest import read
 from bridge.domain.drop import MANIFEST
-from bridge.layers import DATA_VARIABLE
 from bridge.presets import shelf
 from tests.songs import mix_of, multitrack
 

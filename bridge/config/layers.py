@@ -10,10 +10,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from bridge import strict_yaml
+from bridge.config.places import CONFIG_VARIABLE, DATA_VARIABLE
 from bridge.errors import ConfigError
 from bridge.words import did_you_mean, sentence
 
-__all__ = ["CONFIG_VARIABLE", "DATA_VARIABLE", "PLACES", "VARIABLE", "Layers", "data_folder"]
+__all__ = ["Layers"]
 
 _KINDS = {
     "model_type": "'name: value' lines",
@@ -25,10 +26,8 @@ _KINDS = {
 }
 """What pydantic's type errors ask for, in words of the file."""
 
-VARIABLE = "STEM_BRIDGE_"
-CONFIG_VARIABLE = "STEM_BRIDGE_CONFIG"
-DATA_VARIABLE = "STEM_BRIDGE_DATA"
-PLACES = frozenset({CONFIG_VARIABLE, DATA_VARIABLE})
+_PREFIX = "STEM_BRIDGE_"
+_PLACES = frozenset({CONFIG_VARIABLE, DATA_VARIABLE})
 """Variables that say where things lie, and are no settings themselves."""
 
 
@@ -62,9 +61,9 @@ class Layers:
         _anchor_folders(self.values, path.absolute().parent)
 
     def add_variables(self, environment: Mapping[str, str]) -> None:
-        known = {VARIABLE + name.replace(".", "_").upper(): name for name in _names(self.model)}
+        known = {_PREFIX + name.replace(".", "_").upper(): name for name in _names(self.model)}
         for variable, text in environment.items():
-            if not variable.startswith(VARIABLE) or variable in PLACES:
+            if not variable.startswith(_PREFIX) or variable in _PLACES:
                 continue
             if variable not in known:
                 raise ConfigError(
@@ -127,9 +126,9 @@ class Layers:
 
 def _meant(variable: str, known: Mapping[str, str]) -> str:
     """Ask about the variable of the one setting that is called so in its part, else about the one spelt most alike."""
-    word = variable.removeprefix(VARIABLE).lower()
+    word = variable.removeprefix(_PREFIX).lower()
     called = [one for one, name in known.items() if name.rpartition(".")[2] == word]
-    return f"Did you mean '{called[0]}'?" if len(called) == 1 else did_you_mean(variable, [*known, *PLACES])
+    return f"Did you mean '{called[0]}'?" if len(called) == 1 else did_you_mean(variable, [*known, *_PLACES])
 
 
 def _names(model: type[BaseModel]) -> Iterator[str]:
@@ -176,14 +175,3 @@ def _anchor_folders(values: dict[str, Any], base: Path) -> None:
     cache = values.get("cache")
     if isinstance(cache, dict) and cache.get("folder") not in (None, "", "auto", "off"):
         cache["folder"] = anchored(cache["folder"])
-
-
-def data_folder(environment: Mapping[str, str]) -> Path | None:
-    """Return the folder that STEM_BRIDGE_DATA names, absolute; None where it is not set. Raises ConfigError."""
-    data = environment.get(DATA_VARIABLE)
-    try:
-        return Path(data).expanduser().absolute() if data else None
-    except RuntimeError:
-        raise ConfigError(
-            f"{DATA_VARIABLE}: {data} is no folder.", hint="Nobody here has the name after '~'."
-        ) from None
