@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from training import parts
+from training import codec, parts
 from training.band import RATE, ROLES, Sound, compose, play
 from training.colour import coloured
 from training.kit import electronic_drums
+from training.pool import LEVELS_DB, STEMS
 from training.voice import sing, speaker
 
-STEMS = ("drums", "bass", "other", "vocals")
 LEVEL = 0.1
 """RMS of every stored stem where it sounds; the mix is made when training."""
 
@@ -66,7 +66,14 @@ def song(rng: random.Random, seconds: float, names: list[str]) -> dict[str, Soun
         stems["drums"] = electronic_drums(noise, score.tempo_bpm, score.seconds)
     stems["vocals"] = sing(rng, score.seconds, score.key, score.tempo_bpm, speaker(rng))
     frames = round(seconds * RATE)
-    return {stem: _fitted(coloured(sound, stem, rng), frames) for stem, sound in stems.items()}
+    return _published({stem: _fitted(coloured(stems[stem], stem, rng), frames) for stem in STEMS}, rng)
+
+
+def _published(stems: dict[str, Sound], rng: random.Random) -> dict[str, Sound]:
+    """Send the stems through a release at the balance of a mix, and undo the balance."""
+    balance = {stem: 10 ** (rng.uniform(*LEVELS_DB[stem]) / 20) for stem in stems}
+    heard = codec.published({stem: sound * balance[stem] for stem, sound in stems.items()}, codec.draw(rng))
+    return {stem: np.clip(sound / balance[stem], -1.0, 1.0) for stem, sound in heard.items()}
 
 
 def _fitted(sound: Sound, frames: int) -> Sound:
