@@ -67,7 +67,8 @@ def _job(planner: Planner, source: Path) -> Job:
     if mix is None:
         raise ReadError(f"{source} holds no mix.", hint="Name the render instead of its drop.", path=source)
     planner = replace(planner, outbox=planner.outbox or source.parent)
-    return _remembering(planner.job(source / mix.path, stems_from=source), manifest)
+    home = Path(manifest.render.path)
+    return _remembering(planner.job(source / mix.path, stems_from=source, home=home), manifest)
 
 
 def _remembering(job: Job, drop: Manifest) -> Job:

@@ -41,15 +41,18 @@ class Planner:
         chosen = self.outbox or (inbox.outbox if inbox else render.parent / BESIDE_THE_RENDER)
         return chosen.expanduser().absolute()
 
-    def job(self, render: Path, *, stems_from: Path | None = None) -> Job:
-        """Make the job of one render; raises SetupError for a preset, model or stem that cannot be used."""
+    def job(self, render: Path, *, stems_from: Path | None = None, home: Path | None = None) -> Job:
+        """Make the job of one render; raises SetupError for a preset, model or stem that cannot be used.
+
+        `home` is the user's file, where `render` is its copy: beside that lie the presets of the project.
+        """
         from bridge.domain.job import Job
         from bridge.presets.shelf import find, project_folders
 
         inbox = self.settings.inbox_of(render)
         # An empty name is a name that is not there, not one that was left out.
         wanted = self.preset if self.preset is not None else inbox.preset if inbox else "clean"
-        preset = find(wanted, (*project_folders(render), *self.settings.presets.folders))
+        preset = find(wanted, (*project_folders(home or render), *self.settings.presets.folders))
         model = self.model if self.model is not None else self.settings.model_of(inbox)
         separation = self.settings.separation.options(model)
         if stems_from is None:

@@ -125,25 +125,33 @@ def new(
 
 
 @app.command()
+@options.settings("presets.bpm")
 def audition(
     preset: Name,
     drop: Annotated[Path, typer.Argument(metavar="DROP", parser=options.path, help="A drop whose stems are used.")],
-    stem: Annotated[str, typer.Option("--stem", metavar="STEM", help="Which stem.")] = "vocals",
+    stem: Annotated[
+        str, typer.Option("--stem", metavar="NAME", help="Which stem, printed bus or instrument.")
+    ] = "vocals",
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, max=600.0, help="How long.")] = 10.0,
-    start: Annotated[
-        float | None, typer.Option("--start", metavar="SECONDS", min=0.0, help="From where; else the loudest place.")
+    at: Annotated[
+        float | None,
+        typer.Option("--at", "--start", metavar="SECONDS", min=0.0, help="From where; else the loudest place."),
     ] = None,
+    flags: options.Flags = options.NONE_GIVEN,
     config: options.Config = None,
 ) -> None:
-    """Write some seconds of one stem through a preset beside a drop, and print the file's path."""
+    """Write some seconds of what a job would print beside a drop, and print the file's path."""
     from bridge.cli.audition import audition as write
     from bridge.config import load
-    from bridge.presets.shelf import find
+    from bridge.delivery.manifest import read
+    from bridge.domain.drop import MANIFEST
+    from bridge.presets.shelf import find, project_folders
 
-    settings = load(config)
+    settings = load(config, flags=flags)
     folder = drop.expanduser().resolve()
-    found = find(preset, _folders(settings))
-    output.result(str(write(found, folder, settings, stem=stem, seconds=seconds, start=start)))
+    render = Path(read(folder / MANIFEST).render.path)
+    found = find(preset, (*project_folders(render), *_folders(settings)))
+    output.result(str(write(found, folder, settings, stem=stem, seconds=seconds, start=at, tell=output.say)))
 
 
 def _folders(settings: Settings) -> tuple[Path, ...]:

@@ -54,7 +54,7 @@ def _made_by_this_version(manifest: Manifest) -> bool:
 
 
 class Reused:
-    """Dry stems of a drop, as they were delivered. Made by `open_reused`."""
+    """Dry stems of a drop, as they were delivered: what effects read. Made by `open_reused`."""
 
     def __init__(
         self,
@@ -70,6 +70,11 @@ class Reused:
         """What the manifest says of each dry stem."""
         self.choice = StemChoice((), tuple(paths), complete=manifest.null_depth_db is not None)
         self.paths = dict(paths)
+        source = manifest.render.format
+        self.frames = source.frames
+        self.sample_rate = source.sample_rate
+        self.channels = source.channels
+        self.channel_mask = source.channel_mask
         self.is_private = private
         """The files are copies, made by this version, that may be moved away while none was read."""
         self._work = work

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -70,6 +70,18 @@ class Graph:
     def instruments(self) -> tuple[str, ...]:
         """Keys of the instruments that play."""
         return tuple(key for key in self.nodes if kind_of(key) == "instrument")
+
+    def only(self, key: str) -> Graph:
+        """Return the graph of one of its stems, buses or instruments, and of what that hears: it prints the same sound.
+
+        Alone it has its own tail, not the longest of all.
+        """
+        heard = {key}
+        for node in reversed(tuple(self.nodes.values())):
+            if node.key in heard:
+                heard |= node.hears
+        nodes = {one: replace(node, is_delivered=one == key) for one, node in self.nodes.items() if one in heard}
+        return replace(self, nodes=nodes, needs_tempo=_have_notes(nodes))
 
     def run(
         self, dry: DryStems, tell: Tell = lambda _: None, heard: Callable[[TempoMap], None] = lambda _: None
@@ -132,7 +144,7 @@ def bind(
     fit = partial(rack.fit, sample_rate=sample_rate, channels=channels)
     tracks = rack.staff(preset.instruments, notes, sample_rate=sample_rate, channels=channels)
     nodes = lay_out(preset, stems, channels, fit, tracks)
-    needs_tempo = any(has_notes(effect) for node in nodes.values() for effect in effects_of(node.chain))
+    needs_tempo = _have_notes(nodes)
     if needs_tempo and tempo is None and _DRUMS not in stems:
         raise PresetError(
             f"Preset '{preset.name}' has note values, and neither a tempo nor a drums stem is there to tell it.",
@@ -147,6 +159,10 @@ def bind(
         except BridgeError as exc:
             raise type(exc)(f"Preset '{preset.name}', {node.key}: {exc.message}", hint=exc.hint) from exc
     return Graph(nodes, sample_rate, channels, tempo, needs_tempo, rack)
+
+
+def _have_notes(nodes: Mapping[str, Node]) -> bool:
+    return any(has_notes(effect) for node in nodes.values() for effect in effects_of(node.chain))
 
 
 def _check_values(preset: Preset, stems: Sequence[str]) -> None:

@@ -59,6 +59,10 @@ class ProjectMidi:
             return None
         return TempoMap.of([replace(one, seconds=one.seconds - origin.seconds) for one in self.changes], "midi")
 
+    def notes_from(self, origin: Origin) -> tuple[NoteTrack, ...]:
+        """Return what the tracks play, as counted from a render that starts at `origin` of the project."""
+        return tuple(track.since(origin.seconds) for track in self.tracks)
+
     def markers_in(self, format: AudioFormat, origin: Origin) -> tuple[Marker, ...]:  # noqa: A002
         """Return the markers that lie inside a render of `format` that starts at `origin` of the project."""
         placed = ((seconds_to_frames(at - origin.seconds, format.sample_rate), name) for at, name in self.markers)

@@ -262,7 +262,7 @@ def _examine(job: Job, snapshot: Snapshot, mix: Sound, watch: Watch) -> tuple[Re
         tempo=job.tempo or beside.tempo_from(origin),
         source=job.source,
         tags_key=chunks.tags.digest(),
-        notes=tuple(track.since(origin.seconds) for track in beside.tracks),
+        notes=beside.notes_from(origin),
         midi=midi,
     )
     return render, scanned, chunks
