@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["decoded", "did_you_mean", "sentence"]
+__all__ = ["decoded", "did_you_mean", "escaped", "sentence"]
 
 _COMMAND_AT_THE_END = re.compile(r": stem-bridge [^.]*$")
 
@@ -24,6 +24,11 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     names = {name.casefold(): name for name in choices}
     near = difflib.get_close_matches(word.casefold()[:100], names, n=1, cutoff=0.6)
     return f"Did you mean '{names[near[0]]}'?" if near else ""
+
+
+def escaped(text: str) -> str:
+    """Show bytes of a file's name that are no text as escapes; JSON, UTF-8 files and databases cannot hold them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def sentence(text: str) -> str:

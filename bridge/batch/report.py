@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bridge.domain.work import Work
 from bridge.errors import ConfigError
+from bridge.words import escaped
 
 __all__ = ["check_report", "report_text", "write_report"]
 
@@ -71,20 +72,15 @@ def _unwritten(path: Path, exc: OSError) -> ConfigError:
 
 def _row(work: Work) -> dict[str, object]:
     return {
-        "render": _text(str(work.path)),
+        "render": escaped(str(work.path)),
         "state": work.state,
-        "drop": _text(str(work.drop)) if work.drop else "",
+        "drop": escaped(str(work.drop)) if work.drop else "",
         "seconds": round(work.keys.seconds, 3) if work.keys else "",
         "attempts": work.attempts,
         "error": work.error,
         "reason": work.reason,
         "hint": work.hint,
     }
-
-
-def _text(text: str) -> str:
-    """Show bytes of a name that are no text as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _cell(value: object) -> object:

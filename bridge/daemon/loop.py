@@ -245,7 +245,7 @@ class Daemon:
         self._live = Live(self._journal, self._state_folder, self._board.say, lambda: self._make_worker(started))
         opened.callback(self._live.close)
         self._awake = opened.enter_context(Awake())
-        self._places = Places(self._journal, self._wake.set)
+        self._places = Places(self._journal.folders, self._wake.set)
         self._outboxes = Outboxes(self._places.trouble, first_pause_seconds=self._first_pause_seconds)
         self._desk = Desk(
             self._journal,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bridge.errand import Errand
-from bridge.journal.journal import Journal
+from bridge.journal.folders import Folders
 from bridge.landmark import MARK, Sight, leave_mark, look_at
 
 __all__ = ["PATIENCE_SECONDS", "SILENT_SECONDS", "Places", "Trouble", "no_answer"]
@@ -46,7 +46,7 @@ class Places:
 
     def __init__(
         self,
-        journal: Journal,
+        known: Folders,
         late: Callable[[], object] = lambda: None,
         *,
         look: Callable[[Path], Sight | None] = look_at,
@@ -54,7 +54,7 @@ class Places:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`late` is called, in another thread, when a disk answers for which nobody waited any more."""
-        self._journal = journal
+        self._known = known
         self._late = late
         self.look = look
         """What asks the disk; may take for ever."""
@@ -78,14 +78,14 @@ class Places:
         if sight is None:
             hint = "Connect its disk, or make the folder; the work then goes on by itself."
             return Trouble(f"The folder {folder} is not there.", hint, away=True)
-        before = self._journal.place(folder)
+        before = self._known.place(folder)
         if before is None:
             self._mark(folder, sight, sight.mark or uuid.uuid4().hex)
             return None
         mark, disk = before
         if sight.mark == "":
             # The user's own hand: what lies there is left alone, as before any first watch.
-            self._journal.forget_inbox(folder)
+            self._known.forget_inbox(folder)
             self._mark(folder, sight, mark or uuid.uuid4().hex)
         elif sight.mark is None and mark and sight.disk == disk:
             # Made again by the user, or only the file is gone.
@@ -97,10 +97,10 @@ class Places:
                 away=True,
             )
         elif sight.disk != disk or (not mark and sight.mark):
-            self._journal.remember_place(folder, sight.mark or "", sight.disk)
+            self._known.remember_place(folder, sight.mark or "", sight.disk)
         return None
 
     def _mark(self, folder: Path, sight: Sight, mark: str) -> None:
         written = sight.mark == mark or leave_mark(folder, mark)
         # Where nothing can be written nothing can be told apart either.
-        self._journal.remember_place(folder, mark if written else "", sight.disk)
+        self._known.remember_place(folder, mark if written else "", sight.disk)

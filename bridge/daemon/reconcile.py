@@ -171,7 +171,7 @@ class Reconciler:
         """Bring the journal up to what is there, in one transaction; returns what is to settle, and to put away."""
         pending: list[tuple[Work, Found]] = []
         done: list[Work] = []
-        is_new = listing.complete and self._journal.is_new_inbox(place)
+        is_new = listing.complete and self._journal.folders.is_new_inbox(place)
         recorded = 0
         with self._journal.together():
             for found in listing.files:
@@ -189,7 +189,7 @@ class Reconciler:
                     if work.state == "done" and inbox.after == "move":
                         done.append(work)
             if is_new:
-                self._journal.remember_inbox(place)
+                self._journal.folders.remember_inbox(place)
         if recorded:
             self._say(
                 f"{recorded} sound files were in {place} before its first watch and are left alone; "

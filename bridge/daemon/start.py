@@ -38,7 +38,7 @@ def make_new_folders(settings: Settings, journal: Journal) -> None:
     Later, one that is missing is waited for: an empty folder where a disk used to be would be worse than none.
     """
     for inbox in settings.inboxes:
-        if journal.is_new_inbox(inbox.path.absolute()):
+        if journal.folders.is_new_inbox(inbox.path.absolute()):
             for folder in (inbox.path, inbox.outbox):
                 try:
                     folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bridge.session.lua import literal
+from bridge.words import escaped
 
 __all__ = ["Current", "Ended", "Status", "replace_file", "write_status"]
 
@@ -74,9 +75,8 @@ def write_status(folder: Path, status: Status, now: float) -> None:
 
 
 def _as_text(value: Any) -> Any:
-    """Show bytes of a name that are no text as escapes: JSON cannot hold them."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return escaped(value)
     if isinstance(value, dict):
         return {key: _as_text(one) for key, one in value.items()}
     return [_as_text(one) for one in value] if isinstance(value, (tuple, list)) else value

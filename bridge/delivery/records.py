@@ -13,6 +13,7 @@ from bridge.domain.drop import FileKind
 from bridge.domain.job import Residual
 from bridge.domain.render import AudioFormat, Container, Levels, Marker, Origin, Render, Source
 from bridge.domain.tempo import TempoChange, TempoMap
+from bridge.words import escaped
 
 __all__ = [
     "PLUGIN_STATES",
@@ -43,8 +44,7 @@ _FOLDERS = {"stem": "stems", "dry": "dry", "mix": "mix", "bus": "buses", "instru
 
 
 def _as_text(value: object) -> object:
-    """Show bytes of a name that are no text; JSON could not hold them."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
+    return escaped(value) if isinstance(value, str) else value
 
 
 def _inside(text: str) -> str:
@@ -259,6 +259,8 @@ class PluginRecord(Record):
     parameters: dict[Text, bool | float | Text] = {}
     """As read back after they were set."""
     wet: Annotated[float, Field(ge=0, le=1)] = 1.0
+    live: bool = False
+    """Not printed: inserted by the session script."""
     state: StateRecord | None = None
     """None where the plugin gave none."""
     skipped: Text = ""

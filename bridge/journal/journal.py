@@ -8,11 +8,10 @@ NoSpaceError or DestinationError when the disk of the journal refuses; nothing h
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +19,11 @@ from bridge.domain.render import FileIdentity
 from bridge.domain.work import ENDED, Identified, State, Work
 from bridge.errors import BridgeError, Cancelled, ConfigError, WorkerError
 from bridge.journal import store
+from bridge.journal.folders import Folders
 from bridge.journal.lock import hold, require_local
-from bridge.journal.rows import from_row, identity_text, is_sane, same_file, shown
+from bridge.journal.rows import columns, from_row, identity_text, is_sane, same_file
+from bridge.journal.store import Database, marks
+from bridge.words import escaped
 
 __all__ = ["Delivered", "Journal", "open_journal", "read_works"]
 
@@ -29,6 +31,7 @@ _DATABASE = "journal.sqlite3"
 _LOCK = "journal.lock"
 _CLOCK_SLACK_SECONDS = 60.0
 _NO_HISTORY: dict[str, object] = {"deaths": 0, "cuts": 0, "reached": 0}
+_NO_REASON: dict[str, object] = {"error": "", "reason": "", "hint": "", "not_before": 0.0}
 
 _AGAIN: frozenset[State] = frozenset({"waiting", "ready"})
 _STOPPED: frozenset[State] = frozenset({"parked", "cancelled", "gone"})
@@ -62,39 +65,15 @@ class Delivered:
 class Journal:
     """An open journal. Made by `open_journal`; for the thread that opened it alone."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self.is_new = False
         """It was made at this opening, be it that it was lost: time to `rebuild` from what the drops say."""
         self.damaged: Path | None = None
         """The damaged journal that was set aside at this opening."""
-        self._connection = connection
-        self._path = path
+        self.folders = Folders(database, clock)
+        self._database = database
         self._clock = clock
         self._instance = uuid.uuid4().hex
-
-    def is_new_inbox(self, inbox: Path) -> bool:
-        """Return whether this inbox was never watched."""
-        return not self._rows("SELECT 1 FROM inboxes WHERE path = ?", os.fsencode(inbox))
-
-    def remember_inbox(self, inbox: Path) -> None:
-        """From now on the inbox is no longer new."""
-        with self.together():
-            self._run("INSERT OR IGNORE INTO inboxes VALUES (?, ?)", os.fsencode(inbox), self._clock())
-
-    def forget_inbox(self, inbox: Path) -> None:
-        """Take the inbox for one that was never watched; quiet when it is."""
-        with self.together():
-            self._run("DELETE FROM inboxes WHERE path = ?", os.fsencode(inbox))
-
-    def place(self, folder: Path) -> tuple[str, str] | None:
-        """Return the mark by which a folder is known ('' = it has none) and the disk it was on; None = not known."""
-        rows = self._rows("SELECT mark, disk FROM places WHERE path = ?", os.fsencode(folder))
-        return (str(rows[0]["mark"]), str(rows[0]["disk"])) if rows else None
-
-    def remember_place(self, folder: Path, mark: str, disk: str) -> None:
-        """From now on the folder is known by this."""
-        with self.together():
-            self._run("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", os.fsencode(folder), mark, disk)
 
     def see(self, path: Path, identity: FileIdentity, inbox: Path, *, priority: int = 0) -> Work:
         """Return the row of the file that is there now; writes only when that is news.
@@ -102,7 +81,7 @@ class Journal:
         Unknown: a new row. Changed before its work began: the same row waits again. Changed since: a new row. Gone and
         back: it waits again.
         """
-        rows = self._rows("SELECT * FROM works WHERE path = ? ORDER BY number DESC LIMIT 1", os.fsencode(path))
+        rows = self._database.rows("SELECT * FROM works WHERE path = ? ORDER BY number DESC LIMIT 1", os.fsencode(path))
         if not rows:
             return self._add(path, identity, inbox, priority)
         work = from_row(rows[0])
@@ -122,27 +101,29 @@ class Journal:
 
     def works(self, states: Collection[State] | None = None, *, newest: int = -1) -> list[Work]:
         """Return all works, or those in these states, or only the `newest` of them, in order of arrival."""
-        chosen = "" if states is None else f"WHERE state IN ({_marks(states)})"
-        rows = self._rows(f"SELECT * FROM works {chosen} ORDER BY number DESC LIMIT ?", *(states or ()), newest)
+        chosen = "" if states is None else f"WHERE state IN ({marks(states)})"
+        query = f"SELECT * FROM works {chosen} ORDER BY number DESC LIMIT ?"
+        rows = self._database.rows(query, *(states or ()), newest)
         return [from_row(row) for row in reversed(rows)]
 
     def counts(self, states: Collection[State]) -> dict[tuple[Path, State], int]:
         """Return how many works of each inbox are in each of these states; what there is none of is left out."""
-        query = f"SELECT inbox, state, count(*) FROM works WHERE state IN ({_marks(states)}) GROUP BY inbox, state"
-        return {(Path(os.fsdecode(row[0])), row[1]): row[2] for row in self._rows(query, *states)}
+        query = f"SELECT inbox, state, count(*) FROM works WHERE state IN ({marks(states)}) GROUP BY inbox, state"
+        return {(Path(os.fsdecode(row[0])), row[1]): row[2] for row in self._database.rows(query, *states)}
 
     def missing(self, inbox: Path, states: Collection[State], there: Collection[Path]) -> list[Work]:
         """Return the works of an inbox that are in these states and whose file is not one of those that are `there`."""
         names = set(map(os.fsencode, there))
-        query = f"SELECT id, path FROM works WHERE state IN ({_marks(states)}) AND inbox = ? ORDER BY number"
-        rows = self._rows(query, *states, os.fsencode(inbox))
+        query = f"SELECT id, path FROM works WHERE state IN ({marks(states)}) AND inbox = ? ORDER BY number"
+        rows = self._database.rows(query, *states, os.fsencode(inbox))
         return [self.get(row["id"]) for row in rows if row["path"] not in names]
 
     def get(self, id_or_prefix: str) -> Work:
         """Return the one work whose id begins so; raises ConfigError when there is none, or more than one."""
-        start = shown(id_or_prefix.strip().lower())
+        start = escaped(id_or_prefix.strip().lower())
         # Ids are hex: 'g' follows all of them.
-        rows = self._rows("SELECT * FROM works WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2", start) if start else []
+        query = "SELECT * FROM works WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2"
+        rows = self._database.rows(query, start) if start else []
         if len(rows) == 1:
             return from_row(rows[0])
         message = f"More than one job begins with '{start}'" if rows else f"There is no job '{start}'"
@@ -153,10 +134,10 @@ class Journal:
 
         When the clock was set back, a retry planned by the later time is due at once.
         """
-        rows = self._rows(
+        rows = self._database.rows(
             f"""SELECT * FROM works
                 WHERE (state = 'ready' OR (state = 'retry' AND (not_before <= ? OR changed > ?)))
-                AND inbox NOT IN ({_marks(paused)})
+                AND inbox NOT IN ({marks(paused)})
                 ORDER BY priority DESC, number LIMIT 1""",
             now,
             now + _CLOCK_SLACK_SECONDS,
@@ -187,7 +168,8 @@ class Journal:
                 self._update(now, **_NO_HISTORY)
             elif now.state in ("running", "publishing"):
                 self._count_end(now, error)
-            return self._set(now, state, error, not_before, drop, keys, priority)
+            news = columns(error=error, drop=drop, keys=keys, priority=priority)
+            return self._set(now, state, not_before=not_before, **news)
 
     def begin(self, work: Work) -> Work:
         """Count an attempt and set the work running, before anything of it is touched."""
@@ -211,20 +193,15 @@ class Journal:
             now = self._current(work)
             if now.state != "running":
                 raise Cancelled
-            return self._set(now, "publishing", keys=keys)
+            return self._set(now, "publishing", **columns(keys=keys))
 
     def done(self, work: Work, drop: Path, keys: Identified) -> Work:
         """Say that the drop is there: the one of this attempt, or that of the same work done before."""
         return self.move(work, "done", drop=drop, keys=keys)
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> AbstractContextManager[None]:
         """Make a block one transaction: one wait for the disk instead of one per row, and all of it or nothing."""
-        if self._connection.in_transaction:
-            yield
-            return
-        with store.transaction(self._connection, self._path):
-            yield
+        return self._database.together()
 
     def done_drop(self, drop_key: str) -> Path | None:
         """Return the drop of this very work, if it was ever done; the user may have deleted it since."""
@@ -236,7 +213,7 @@ class Journal:
 
     def recover(self) -> list[Work]:
         """Return what an earlier instance was in the middle of; since we hold the lock, nobody works on it now."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT * FROM works WHERE state IN ('running', 'publishing') AND instance != ? ORDER BY number",
             self._instance,
         )
@@ -250,17 +227,9 @@ class Journal:
                 if self.done_drop(one.keys.drop_key) is None:
                     # No file has this identity: the render that lies there now is looked at once more.
                     work = self._add(one.render, FileIdentity(0, 0, 0, 0), one.render.parent, 0)
-                    self._set(work, "done", drop=one.drop, keys=one.keys)
+                    self._set(work, "done", **columns(drop=one.drop, keys=one.keys))
                     added += 1
         return added
-
-    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        with store.in_words(self._path):
-            return self._connection.execute(query, values).fetchall()
-
-    def _run(self, statement: str, *values: object) -> None:
-        with store.in_words(self._path):
-            self._connection.execute(statement, values)
 
     def _current(self, work: Work) -> Work:
         now = self.get(work.id)
@@ -270,7 +239,7 @@ class Journal:
 
     def _count_end(self, work: Work, error: BridgeError | None) -> None:
         """An attempt of ours lived to tell of its end, or of its worker's; one of an earlier instance ended with it."""
-        if self._rows("SELECT 1 FROM works WHERE id = ? AND instance != ?", work.id, self._instance):
+        if self._database.rows("SELECT 1 FROM works WHERE id = ? AND instance != ?", work.id, self._instance):
             self._update(work, deaths=work.deaths - 1, cuts=work.cuts + 1)
         elif not isinstance(error, WorkerError):
             self._update(work, deaths=work.deaths - 1)
@@ -279,41 +248,24 @@ class Journal:
         now = self._clock()
         row = (uuid.uuid4().hex, os.fsencode(path), os.fsencode(inbox), identity_text(identity), now, now, priority)
         with self.together():
-            self._run(
+            self._database.run(
                 f"""INSERT INTO works (state, id, path, inbox, identity, arrived, changed, priority)
-                    VALUES ('waiting', {_marks(row)})""",
+                    VALUES ('waiting', {marks(row)})""",
                 *row,
             )
         return self.get(row[0])
 
-    def _set(
-        self,
-        work: Work,
-        state: State,
-        error: BridgeError | None = None,
-        not_before: float = 0.0,
-        drop: Path | None = None,
-        keys: Identified | None = None,
-        priority: int | None = None,
-    ) -> Work:
-        said = (type(error).__name__, shown(error.message), shown(error.hint)) if error else ("", "", "")
-        values: dict[str, object] = dict(zip(("error", "reason", "hint"), said, strict=True))
-        values |= {"state": state, "not_before": not_before, "changed": self._clock()}
-        if drop is not None:
-            values["drop_folder"] = os.fsencode(drop)
-        if keys is not None:
-            values |= vars(keys)
-        if priority is not None:
-            values["priority"] = priority
-        self._update(work, **values)
+    def _set(self, work: Work, state: State, **news: object) -> Work:
+        """Write a state and what is new with it; the reason and the time of the move before are over."""
+        self._update(work, **{**_NO_REASON, **news, "state": state, "changed": self._clock()})
         return self.get(work.id)
 
     def _update(self, work: Work, **values: object) -> None:
         columns = ", ".join(f"{column} = ?" for column in values)
-        self._run(f"UPDATE works SET {columns} WHERE id = ?", *values.values(), work.id)
+        self._database.run(f"UPDATE works SET {columns} WHERE id = ?", *values.values(), work.id)
 
     def _drops(self, column: str, key: str) -> list[Path]:
-        rows = self._rows(
+        rows = self._database.rows(
             f"""SELECT drop_folder FROM works WHERE {column} = ? AND {column} != ''
                 AND state = 'done' AND drop_folder IS NOT NULL ORDER BY number DESC""",
             key,
@@ -332,7 +284,7 @@ def open_journal(folder: Path, *, clock: Callable[[], float] = time.time) -> Ite
     with hold(folder / _LOCK):
         connection, is_new, damaged = store.open_database(path, is_sane)
         with closing(connection):
-            journal = Journal(connection, path, clock)
+            journal = Journal(Database(connection, path), clock)
             journal.is_new, journal.damaged = is_new, damaged
             yield journal
 
@@ -344,7 +296,3 @@ def read_works(folder: Path) -> list[Work]:
         return []
     with store.open_for_reading(path) as connection:
         return [from_row(row) for row in connection.execute("SELECT * FROM works ORDER BY number") if is_sane(row)]
-
-
-def _marks(values: Collection[object]) -> str:
-    return ", ".join("?" * len(values))

@@ -10,8 +10,10 @@ from typing import get_args
 
 from bridge.domain.render import FileIdentity
 from bridge.domain.work import Identified, State, Work
+from bridge.errors import BridgeError
+from bridge.words import escaped
 
-__all__ = ["from_row", "identity_text", "is_sane", "same_file", "shown"]
+__all__ = ["columns", "from_row", "identity_text", "is_sane", "same_file"]
 
 _COARSE_NS = 10_000_000
 """File systems with times as coarse as this (FAT, exFAT) number a file anew at every mount."""
@@ -33,6 +35,26 @@ def from_row(row: sqlite3.Row) -> Work:
         **{name: row[name] for name in _PLAIN},
         **{name: row[name] for name in _LATER if name in there},
     )
+
+
+def columns(
+    *,
+    error: BridgeError | None = None,
+    drop: Path | None = None,
+    keys: Identified | None = None,
+    priority: int | None = None,
+) -> dict[str, object]:
+    """Return the columns that are new with a move; what is None stays as it is."""
+    news: dict[str, object] = {}
+    if error is not None:
+        news |= {"error": type(error).__name__, "reason": escaped(error.message), "hint": escaped(error.hint)}
+    if drop is not None:
+        news["drop_folder"] = os.fsencode(drop)
+    if keys is not None:
+        news |= vars(keys)
+    if priority is not None:
+        news["priority"] = priority
+    return news
 
 
 def is_sane(row: sqlite3.Row) -> bool:
@@ -57,8 +79,3 @@ def same_file(one: FileIdentity, other: FileIdentity) -> bool:
     if (one.size, one.mtime_ns) != (other.size, other.mtime_ns):
         return False
     return one.dev != other.dev or one.ino == other.ino or one.mtime_ns % _COARSE_NS == 0
-
-
-def shown(message: str) -> str:
-    """Make text of a message that may name a file whose name is none."""
-    return message.encode("utf-8", "backslashreplace").decode("utf-8")

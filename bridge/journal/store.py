@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import BridgeError, ConfigError, DestinationError, NoSpaceError
 
-__all__ = ["MIGRATIONS", "Migration", "in_words", "migrate", "open_database", "open_for_reading", "transaction"]
+__all__ = ["MIGRATIONS", "Database", "Migration", "in_words", "marks", "migrate", "open_database", "open_for_reading"]
+__all__ += ["transaction"]
 
 Migration = tuple[str, ...]
 """Statements that lead from one version of the schema to the next."""
@@ -63,6 +65,38 @@ _WAIT_SECONDS = 10.0
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _MOST_RESCUED = 1_000_000
 _MOST_JOURNAL_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Database:
+    """An open database whose refusals are NoSpaceError, DestinationError or ConfigError."""
+
+    connection: sqlite3.Connection
+    path: Path
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """Return all rows of an answer."""
+        with in_words(self.path):
+            return self.connection.execute(query, values).fetchall()
+
+    def run(self, statement: str, *values: object) -> None:
+        """Write."""
+        with in_words(self.path):
+            self.connection.execute(statement, values)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make a block one transaction, or part of the one that is open."""
+        if self.connection.in_transaction:
+            yield
+            return
+        with transaction(self.connection, self.path):
+            yield
+
+
+def marks(values: Collection[object]) -> str:
+    """Return as many question marks as there are values, for a statement."""
+    return ", ".join("?" * len(values))
 
 
 def open_database(path: Path, is_sane: Callable[[sqlite3.Row], bool]) -> tuple[sqlite3.Connection, bool, Path | None]:
@@ -225,9 +259,8 @@ def _rescue(connection: sqlite3.Connection, damaged: Path, is_sane: Callable[[sq
         ours = {column["name"] for column in connection.execute("PRAGMA table_info(works)")}
         for row in filter(is_sane, _readable(old, "works")):
             columns = [name for name in row.keys() if name in ours]  # noqa: SIM118 - a row iterates over its values
-            marks = ", ".join("?" * len(columns))
             values = [row[name] for name in columns]
-            connection.execute(f"INSERT OR IGNORE INTO works ({', '.join(columns)}) VALUES ({marks})", values)
+            connection.execute(f"INSERT OR IGNORE INTO works ({', '.join(columns)}) VALUES ({marks(values)})", values)
 
 
 def _is_inbox(row: sqlite3.Row) -> bool:

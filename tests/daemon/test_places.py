@@ -156,7 +156,9 @@ def test_a_folder_is_known_by_its_mark_on_whatever_disk_it_comes_back(tmp_path: 
     folder = tmp_path / "inbox"
     folder.mkdir()
     disk = ["first"]
-    places = Places(journal, look=lambda path: None if (seen := look_at(path)) is None else Sight(seen.mark, disk[0]))
+    places = Places(
+        journal.folders, look=lambda path: None if (seen := look_at(path)) is None else Sight(seen.mark, disk[0])
+    )
     assert places.trouble(folder) is None
     assert (folder / MARK).is_file()
     disk[0] = "the same one, mounted anew"
@@ -181,7 +183,7 @@ def test_a_folder_is_known_by_its_mark_on_whatever_disk_it_comes_back(tmp_path: 
 def test_an_inbox_made_again_on_its_disk_gets_its_mark_again(tmp_path: Path, journal: Journal) -> None:
     folder = tmp_path / "inbox"
     folder.mkdir()
-    places = Places(journal)
+    places = Places(journal.folders)
     assert places.trouble(folder) is None
     before = (folder / MARK).read_text()
     (folder / MARK).unlink()
@@ -197,15 +199,17 @@ def test_an_empty_mark_of_the_user_makes_a_folder_the_new_place_as_if_never_watc
     folder = tmp_path / "inbox"
     folder.mkdir()
     disk = ["old"]
-    places = Places(journal, look=lambda path: None if (seen := look_at(path)) is None else Sight(seen.mark, disk[0]))
+    places = Places(
+        journal.folders, look=lambda path: None if (seen := look_at(path)) is None else Sight(seen.mark, disk[0])
+    )
     assert places.trouble(folder) is None
-    journal.remember_inbox(folder)
+    journal.folders.remember_inbox(folder)
     (folder / MARK).unlink()
     disk[0] = "new"
     assert places.trouble(folder) is not None
     (folder / MARK).touch()
     assert places.trouble(folder) is None
-    assert journal.is_new_inbox(folder), "what lies there is left alone, as before a first watch"
+    assert journal.folders.is_new_inbox(folder), "what lies there is left alone, as before a first watch"
     assert places.trouble(folder) is None
 
 
@@ -214,8 +218,8 @@ def test_a_lost_journal_takes_the_marks_there_are(tmp_path: Path) -> None:
     folder.mkdir()
     leave_mark(folder, "a" * 32)
     with open_journal(tmp_path / "state") as journal:
-        assert Places(journal).trouble(folder) is None
-        assert journal.place(folder) == ("a" * 32, look_at(folder).disk)
+        assert Places(journal.folders).trouble(folder) is None
+        assert journal.folders.place(folder) == ("a" * 32, look_at(folder).disk)
 
 
 def test_a_mark_is_read_from_a_plain_small_file_alone(tmp_path: Path) -> None:
@@ -242,7 +246,7 @@ def test_a_disk_that_does_not_answer_is_asked_once_and_waited_for_in_moments(tmp
         answers.wait()
         return look_at(folder)
 
-    places = Places(journal, late.set, look=hangs, patience_seconds=0.01)
+    places = Places(journal.folders, late.set, look=hangs, patience_seconds=0.01)
     for _ in range(5):
         trouble = places.trouble(tmp_path)
         assert trouble is not None

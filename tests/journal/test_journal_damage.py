@@ -22,7 +22,7 @@ NAME = "journal.sqlite3"
 
 def filled(folder: Path, count: int = 60) -> Path:
     with open_journal(folder) as journal, journal.together():
-        journal.remember_inbox(INBOX)
+        journal.folders.remember_inbox(INBOX)
         for number in range(count):
             finish(journal, seen(journal, f"{number}.wav"), Path(f"/music/stems/{number}"), keys(number))
     return folder / NAME
@@ -44,7 +44,7 @@ def test_a_file_that_is_no_database_is_kept_aside_and_the_journal_is_rebuilt_fro
         assert journal.damaged is not None
         assert journal.damaged.name.startswith(f"{NAME}.corrupt-")
         assert journal.damaged.read_bytes().startswith(b"not a database")
-        assert journal.is_new_inbox(INBOX)
+        assert journal.folders.is_new_inbox(INBOX)
         assert journal.rebuild(map(delivered, range(3))) == 3
         assert journal.rebuild(map(delivered, range(4))) == 1
         assert journal.done_drop("drop-2") == Path("/music/stems/2")
@@ -65,7 +65,7 @@ def test_what_can_still_be_read_of_a_damaged_journal_is_carried_over(tmp_path: P
     path.write_bytes(data)
     with open_journal(tmp_path) as journal:
         assert journal.damaged is not None
-        assert not journal.is_new_inbox(INBOX)
+        assert not journal.folders.is_new_inbox(INBOX)
         after = {work.id: work for work in journal.works()}
         assert 10 <= len(after) < len(before)
         assert after.items() <= before.items()
@@ -250,7 +250,7 @@ def test_a_locked_or_vanished_disk_is_told_as_something_that_passes(tmp_path: Pa
         work = seen(journal)
         other = sqlite3.connect(tmp_path / NAME, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
-        journal._connection.execute("PRAGMA busy_timeout = 10")
+        journal._database.connection.execute("PRAGMA busy_timeout = 10")
         with pytest.raises(RetryError, match="locked"):
             journal.move(work, "ready")
         other.close()
@@ -260,6 +260,6 @@ def test_a_locked_or_vanished_disk_is_told_as_something_that_passes(tmp_path: Pa
 def test_no_wal_is_used_and_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         seen(journal)
-        assert journal._connection.execute("PRAGMA journal_mode").fetchone()[0] == "persist"
-        assert journal._connection.execute("PRAGMA synchronous").fetchone()[0] == 3
+        assert journal._database.connection.execute("PRAGMA journal_mode").fetchone()[0] == "persist"
+        assert journal._database.connection.execute("PRAGMA synchronous").fetchone()[0] == 3
         assert sorted(entry.name for entry in tmp_path.iterdir()) == ["journal.lock", NAME, f"{NAME}-journal"]

@@ -331,12 +331,12 @@ def test_a_job_is_found_by_the_start_of_its_id_and_by_nothing_ambiguous(tmp_path
 
 def test_an_inbox_is_new_until_it_is_remembered(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
-        assert journal.is_new_inbox(INBOX)
-        journal.remember_inbox(INBOX)
-        journal.remember_inbox(INBOX)
+        assert journal.folders.is_new_inbox(INBOX)
+        journal.folders.remember_inbox(INBOX)
+        journal.folders.remember_inbox(INBOX)
     with open_journal(tmp_path) as journal:
-        assert not journal.is_new_inbox(INBOX)
-        assert journal.is_new_inbox(INBOX / "other")
+        assert not journal.folders.is_new_inbox(INBOX)
+        assert journal.folders.is_new_inbox(INBOX / "other")
 
 
 def see_fifty(journal: Journal, *, stop: bool = False) -> None:
