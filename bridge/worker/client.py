@@ -1,20 +1,14 @@
-"""The parent's side of the worker: starts it, hands it jobs, watches it, and cleans up after it."""
+"""The parent's side of the worker: hands it jobs, listens to it, and cleans up after it."""
 
 from __future__ import annotations
 
-import json
-import os
 import queue
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from bridge.delivery.stage import discard_stage, hold_stage
 from bridge.domain.drop import Staged
@@ -23,7 +17,7 @@ from bridge.domain.job import Job
 from bridge.domain.work import Identified
 from bridge.errors import Cancelled, DeviceError, WorkerError
 from bridge.worker import protocol
-from bridge.worker.family import Family
+from bridge.worker.child_process import CHILD, ChildProcess
 
 __all__ = ["Decide", "Pace", "Worker"]
 
@@ -35,27 +29,15 @@ _CANCEL_GRACE_SECONDS = 8.0
 """A forward pass in flight may take seconds; after this the worker is killed."""
 _POLL_SECONDS = 0.2
 """How often a waiting parent looks up, so that Ctrl-C is heard on Windows too."""
-_LOG_TAIL_BYTES = 4000
-_UTF8 = int(sys.getfilesystemencoding() == "utf-8")
-_CHILD = (sys.executable, "-P", "-X", f"utf8={_UTF8}", "-m", "bridge.worker.child")
-"""-P: no file in the folder where the user stands is taken for a module. Names of files mean the same on both sides."""
-_LARGE_PAGES = "glibc.malloc.hugetlb=1"
-"""Linux gives large arrays large pages. Page by page, asking for their memory took a fifth of a separation."""
 
 
 class Worker:
     """A child process that runs jobs one after the other; a dead one is replaced at the next job. A context manager."""
 
-    def __init__(self, *, command: tuple[str, ...] = _CHILD, started: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, *, command: tuple[str, ...] = CHILD, started: Callable[[int], None] = lambda _: None) -> None:
         """`started` is told the process id of every child, before it has a job."""
-        self._command = command
-        self._started = started
-        self._family = Family()
+        self._process = ChildProcess(command, started)
         self._pace: Pace = "full"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._reader: threading.Thread | None = None
-        self._log: IO[bytes] | None = None
         self._job: Job | None = None
         self._held = ExitStack()
         self._report: Report = _say_nothing
@@ -95,13 +77,13 @@ class Worker:
         """
         assert self._job is None, "one job at a time"
         self.release()
-        self._start()
+        self._process.start()
         self._held.enter_context(hold_stage(job.outbox, job.id))
         self._job, self._report, self._decide = job, report, decide
         self._heard = time.monotonic()
-        self._send(protocol.encode_job(job))
+        self._process.send(protocol.encode_job(job))
         if self._pace != "full":
-            self._send(protocol.encode_pace(self._pace))
+            self._process.send(protocol.encode_pace(self._pace))
 
     def warm(self) -> None:
         """Start the child if there is none, so that a job that is sure to come need not wait for it.
@@ -110,7 +92,7 @@ class Worker:
         """
         if self._job is None:
             with suppress(DeviceError):
-                self._start()
+                self._process.start()
 
     def poll(self, timeout: float = 0.0) -> Staged | None:
         """Pass on what the worker says within `timeout` seconds; returns the staging folder once the job is done.
@@ -122,7 +104,7 @@ class Worker:
         end = time.monotonic() + timeout
         while True:
             try:
-                message = self._messages.get(timeout=max(0.0, end - time.monotonic()))
+                message = self._process.hear(max(0.0, end - time.monotonic()))
             except queue.Empty:
                 return None
             self._heard = time.monotonic()
@@ -144,7 +126,7 @@ class Worker:
     @property
     def runs(self) -> bool:
         """Say whether there is a child, busy or not."""
-        return self._process is not None
+        return self._process.pid is not None
 
     def pace(self, pace: Pace) -> None:
         """Let this job and those that follow go so fast; quiet when they do already."""
@@ -153,102 +135,38 @@ class Worker:
         self._pace = pace
         self._heard = time.monotonic()
         if self._job is not None:
-            self._send(protocol.encode_pace(pace))
+            self._process.send(protocol.encode_pace(pace))
 
     def cancel(self) -> None:
         """Take the job back and wait for its end; a worker that does not let go in time is killed."""
         job = self._job
         if job is None:
             return
-        self._send({"do": "cancel"})
+        self._process.send({"do": "cancel"})
         try:
-            while (message := self._messages.get(timeout=_CANCEL_GRACE_SECONDS)) is not None:
+            while (message := self._process.hear(_CANCEL_GRACE_SECONDS)) is not None:
                 if message["is"] in ("staged", "failed", "cancelled"):
                     break
         except (queue.Empty, KeyboardInterrupt):
             self.kill()
         self._job = None
-        if self._process is not None and self._process.poll() is not None:
-            self._reap()
+        self._process.reap_if_ended()
         discard_stage(job.outbox, job.id)
         self.release()
 
     def kill(self) -> None:
         """End the worker at once; `poll` then raises WorkerError for its job."""
-        if self._process is not None:
-            self._family.kill(self._process)
+        self._process.kill()
 
     def log_tail(self) -> str:
         """Return the end of what the worker printed."""
-        if self._log is None:
-            return ""
-        end = self._log.seek(0, 2)
-        self._log.seek(max(0, end - _LOG_TAIL_BYTES))
-        return self._log.read().decode("utf-8", "replace")
+        return self._process.log_tail()
 
     def close(self) -> None:
         """End the worker: a closed pipe asks it to stop, a kill follows if it does not."""
-        self._stop()
+        self._process.stop()
         self.release()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-
-    def _stop(self) -> None:
-        if self._process is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-            try:
-                self._process.wait(_CANCEL_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._family.kill(self._process)
-            self._reap()
-
-    def _start(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            return
-        self._reap()
-        try:
-            self._launch()
-        except (OSError, RuntimeError) as exc:
-            # RuntimeError: no thread to be had for its messages.
-            self.kill()
-            self._reap()
-            reason = (getattr(exc, "strerror", None) or str(exc)).lower()
-            raise DeviceError(
-                f"The worker process cannot be started: {reason}.",
-                hint="Close other programs; see that there is memory, and space for temporary files.",
-            ) from exc
-
-    def _launch(self) -> None:
-        if self._log is None:
-            self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env={"GLIBC_TUNABLES": _LARGE_PAGES, **os.environ},
-            **self._family.options(),
-        )
-        self._family.adopt(self._process.pid)
-        self._messages = queue.SimpleQueue()
-        reader = threading.Thread(
-            target=_read, args=(self._process.stdout, self._messages), name="worker-reader", daemon=True
-        )
-        reader.start()
-        self._reader = reader
-        self._started(self._process.pid)
-
-    def _send(self, message: dict[str, Any]) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(protocol.line(message))
-            self._process.stdin.flush()
-        except OSError:
-            # The child is gone; the end of its messages says so to whoever waits for them.
-            return
+        self._process.close()
 
     def _take(self, message: dict[str, Any]) -> Staged | None:
         kind = message["is"]
@@ -261,7 +179,7 @@ class Worker:
                 raise
         elif kind == "identified":
             try:
-                self._send(protocol.encode_answer(self._decide(protocol.decode_identified(message))))
+                self._process.send(protocol.encode_answer(self._decide(protocol.decode_identified(message))))
             except Cancelled:
                 self.cancel()
                 raise
@@ -275,17 +193,16 @@ class Worker:
             error = protocol.decode_error(message)
             if isinstance(error, DeviceError):
                 # A device that failed stays broken for that process; the next job gets a fresh one.
-                self._stop()
+                self._process.stop()
             raise error
         return None
 
     def _died(self) -> WorkerError:
-        assert self._process is not None
         assert self._job is not None
         job, self._job = self._job, None
-        code = self._process.wait()
+        code = self._process.reap()
+        assert code is not None
         tail = self.log_tail().strip()
-        self._reap()
         discard_stage(job.outbox, job.id)
         self.release()
         # Windows gives its reasons as large numbers that are known in hexadecimal.
@@ -297,33 +214,6 @@ class Worker:
             path=job.render,
         )
 
-    def _reap(self) -> None:
-        if self._process is not None:
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    try:
-                        pipe.close()
-                    except OSError:
-                        # Unsent bytes for a dead child.
-                        continue
-            self._process = None
-            self._family.close()
-        if self._reader is not None:
-            self._reader.join()
-            self._reader = None
-
 
 def _say_nothing(_: Event) -> None:
     """Report to nobody."""
-
-
-def _read(pipe: IO[bytes], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-    try:
-        for text in pipe:
-            messages.put(json.loads(text))
-    except ValueError:
-        # A line that the death of the worker tore.
-        return
-    finally:
-        messages.put(None)
