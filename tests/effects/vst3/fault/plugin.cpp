@@ -24,7 +24,7 @@ static bool isCalled(const char* name) {
 
 class TestFault : public Plugin {
     enum { kFault, kAfter, kCount };
-    enum { kNone, kCrash, kExit, kHang, kNan, kSilence, kLoud, kPrint, kLeak, kChild, kGarbage, kFaults };
+    enum { kNone, kCrash, kExit, kHang, kNan, kSilence, kLoud, kPrint, kLeak, kChild, kGarbage, kDenormals, kFaults };
     float values[kCount] = {};
     double played = 0.0;
 
@@ -61,7 +61,7 @@ protected:
             return;
         }
         static const char* const names[kFaults] = {"None", "Crash", "Exit",  "Hang",  "NaN",    "Silence",
-                                                   "Loud", "Print", "Leak", "Child", "Garbage"};
+                                                   "Loud", "Print", "Leak",  "Child", "Garbage", "Denormals"};
         parameter.name = "Fault", parameter.symbol = "fault";
         parameter.hints |= kParameterIsInteger;
         parameter.ranges.max = kFaults - 1;
@@ -109,6 +109,9 @@ private:
             break;
         case kSilence:
             fill(outputs, frames, 0.f);
+            break;
+        case kDenormals:
+            fill(outputs, frames, 1e-40f);
             break;
         case kLoud:
             fill(outputs, frames, 2000.f);
