@@ -56,6 +56,7 @@ def _record(one: Insert, state: StateRecord | None) -> PluginRecord:
         latency_frames=one.latency_frames,
         parameters=dict(one.parameters),
         wet=one.wet,
+        live=one.live,
         state=state,
         skipped=one.skipped,
     )

@@ -47,6 +47,10 @@ class Insert:
     parameters: Mapping[str, bool | float | str] = field(default_factory=dict)
     """Every parameter as read back after it was set."""
     wet: float = 1.0
+    live: bool = False
+    """Not printed: a DAW inserts it."""
+    changed: Mapping[str, float] = field(default_factory=dict)
+    """Some parameters that differ from the plugin's own start, by the names that a DAW shows; normalised, 0..1."""
     state: bytes = field(default=b"", repr=False)
     """The whole state as a .vstpreset holds it; empty where the plugin has none to give."""
     skipped: str = ""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bridge.domain.stems import instrument_of
@@ -56,6 +56,13 @@ class Plugin:
     """0..1; out = dry * (1 - wet) + plugin * wet, aligned to the sample."""
     missing: Literal["fail", "skip"] | None = None
     """What happens when it is not there; None = as the settings say."""
+    live: bool = False
+    """Not printed: the session script inserts it, in the state that the drop keeps; last in its chain."""
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it changes nothing: bypassed, or without wet share."""
+        return self.bypass or self.wet <= 0.0
 
 
 @dataclass(frozen=True)
@@ -104,11 +111,6 @@ class StemPreset:
     reaper_fx: tuple[str, ...] = ()
     """Names of effects that the session script inserts live on the stem's track."""
 
-    @property
-    def prints(self) -> bool:
-        """Whether anything is printed into the stem's file, as far as the preset alone can tell."""
-        return bool(self.chain) or self.target_lufs is not None or self.target_peak_db is not None
-
 
 @dataclass(frozen=True)
 class Instrument:
@@ -140,7 +142,7 @@ class Bus:
     adopt: tuple[str, ...] = ()
     """Patterns such as 'DRUM*', any case: a track of the user's whose name fits is used instead of a new one."""
     chain: Chain = ()
-    """Printed into the submix; empty unless `print_`."""
+    """Printed into the submix where `print_`; else it holds live plugins only."""
     reference_lufs: float | None = None
     """As for stems: the chain hears the submix at this loudness."""
     print_: bool = False
@@ -200,3 +202,36 @@ class Preset:
         if (name := instrument_of(stem)) is not None:
             return self.instruments[name].mix
         return self.stems.get(stem) or self.stems.get("*") or StemPreset()
+
+    def reached(self, stems: Iterable[str]) -> frozenset[str]:
+        """Collect the buses of the session that sound reaches: from stems (and keys of instruments), then along sends
+        and to the buses that buses feed."""
+        used: set[str] = set()
+        found = {bus for stem in stems if (bus := self.for_stem(stem).bus) is not None}
+        while found:
+            used |= found
+            sends = (send.target for send in self.sends if send.source in used)
+            found = {name for name in sends if not self.is_printed_return(self.buses[name])}
+            found |= {parent for name in used if (parent := self.buses[name].parent) is not None}
+            found -= used
+        return frozenset(used)
+
+    def is_printed_return(self, bus: Bus) -> bool:
+        """Say whether a bus hears sends only, through a chain that is in its file: live, it would double the dry
+        sound."""
+        players = (one.mix for one in self.instruments.values())
+        fed = {stem.bus for stem in (*self.stems.values(), *players)} | {one.parent for one in self.buses.values()}
+        return bus.print_ and bool(bus.chain) and not bus.reaper_fx and bus.name not in fed
+
+    def printing_all(self) -> Preset:
+        """Print what stems and instruments would have live, to hear it without a DAW."""
+        players = {
+            name: replace(one, mix=replace(one.mix, chain=_printed(one.mix.chain)))
+            for name, one in self.instruments.items()
+        }
+        stems = {name: replace(one, chain=_printed(one.chain)) for name, one in self.stems.items()}
+        return replace(self, stems=stems, instruments=players)
+
+
+def _printed(chain: Chain) -> Chain:
+    return tuple(replace(step, live=False) if isinstance(step, Plugin) else step for step in chain)

@@ -16,11 +16,13 @@ class FxPlan:
     """One effect that the session inserts live."""
 
     name: str
-    """As REAPER's list of effects has it: 'ReaComp', 'VST3: Dragonfly Hall Reverb'."""
+    """As REAPER's list of effects has it: 'ReaComp', 'VST3: Dragonfly Hall Reverb (Michael Willis)'."""
     preset_file: str = ""
     """A .vstpreset relative to the drop folder, forward slashes; empty = as the effect starts."""
     parameters: tuple[tuple[str, float], ...] = ()
-    """Name and normalised value, 0..1."""
+    """Name and normalised value, 0..1, as they are to be found once the state is loaded."""
+    wet: float = 1.0
+    """0..1: the effect's share, set in REAPER; the rest is what it hears."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pedalboard
 
 from bridge.domain.stems import FloatArray
-from bridge.effects.parameters import Refusal, check_all, read_all, set_all, shown
+from bridge.effects.parameters import Refusal, changed, check_all, read_all, set_all, shown
 
 __all__ = ["BUFFER", "CagedPlugin", "Refusal", "describe", "introduced", "load_plugin", "take_state"]
 
@@ -140,6 +140,7 @@ def introduced(plugin: Any, folder: Path) -> dict[str, Any]:
         "version": plugin.version,
         "latency_frames": int(plugin.reported_latency_samples),
         "parameters": read_all(plugin),
+        "changed": changed(plugin),
     }
 
 

@@ -104,11 +104,15 @@ def lay_out(
     for name, playing in tracks.items():
         key, instrument = instrument_key(name), preset.instruments[name]
         nodes[key] = _player(instrument, playing, fit(key, _active(instrument.mix.chain)))
-    buses = _Buses(preset, [*stems, *(instrument_key(name) for name in tracks)], channels, fit)
+    sources = [*stems, *(instrument_key(name) for name in tracks)]
+    buses, reached = _Buses(preset, sources, channels, fit), preset.reached(sources)
     for name, bus in preset.buses.items():
         if bus.print_:
             buses.lay(name)
     nodes |= buses.nodes
+    for name in preset.buses:
+        if name in reached and not preset.buses[name].print_:
+            fit(bus_key(name), _active(preset.buses[name].chain))  # live only: for what it finds
     order: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
     for node in nodes.values():
         for source in node.hears - set(nodes) - set(stems):
@@ -184,7 +188,7 @@ class _Buses:
         if not feeds:
             return
         key = bus_key(name)
-        chain = self._fit(key, _active(bus.chain))
+        chain = self._fit(key, _active(bus.chain)) if bus.print_ else ()
         tail = LONGEST_AUTO_TAIL_SECONDS if chain else 0.0
         self.nodes[key] = Node(
             key, chain, bus.reference_lufs, None, None, tail, auto_tail=True, feeds=feeds, is_delivered=bus.print_
@@ -233,6 +237,8 @@ def _active(chain: Chain) -> Chain:
             case MidSide():
                 both = MidSide(_active(step.mid), _active(step.side))
                 steps.extend([both] if both.mid or both.side else [])
-            case Effect() | Plugin():
+            case Effect():
                 steps.extend([] if step.bypass or step.wet <= 0.0 else [step])
+            case Plugin():
+                steps.extend([] if step.is_off else [step])
     return tuple(steps)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from bridge.words import did_you_mean, sentence
 
-__all__ = ["Parameter", "Refusal", "check_all", "read_all", "set_all", "shown"]
+__all__ = ["Parameter", "Refusal", "changed", "check_all", "read_all", "set_all", "shown"]
 
 Value = bool | float | str
 
@@ -17,6 +18,8 @@ _NUMBER_AND_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s
 _SCALES = {("khz", "hz"): 1e3, ("s", "ms"): 1e3, ("ms", "s"): 1e-3, ("hz", "khz"): 1e-3, ("sec", "ms"): 1e3}
 """Unit that is written and unit of the parameter to the factor between them."""
 _ON, _OFF = ("on", "yes", "true", "enabled", "1"), ("off", "no", "false", "disabled", "0")
+_MOST_CHANGED = 32
+_LEAST_CHANGE = 1e-4
 _STEPS = 1000
 """Pedalboard knows the values of a parameter at so many places between its ends."""
 
@@ -37,6 +40,8 @@ class Parameter(Protocol):
 
     raw_value: float
     """0..1."""
+    default_raw_value: float
+    is_automatable: bool
     name: str
     label: str | None
     type: type
@@ -81,6 +86,23 @@ def check_all(plugin: Any, wanted: Mapping[str, Value]) -> None:
 def read_all(plugin: Any) -> dict[str, Value]:
     """Return every parameter by name."""
     return {name: shown(parameter) for name, parameter in plugin.parameters.items()}
+
+
+def changed(plugin: Any) -> dict[str, float]:
+    """Return up to 32 parameters that are not at their defaults, by the names a DAW shows; normalised, 0..1.
+
+    Meters and names that several have are left out: another host is to find the same values.
+    """
+    known: Sequence[Parameter] = list(plugin.parameters.values())
+    names = Counter(one.name for one in known)
+    moved = [
+        one
+        for one in known
+        if one.is_automatable and names[one.name] == 1 and abs(one.raw_value - one.default_raw_value) > _LEAST_CHANGE
+    ]
+    return {
+        one.name: min(1.0, max(0.0, one.raw_value)) for one in moved[:_MOST_CHANGED] if math.isfinite(one.raw_value)
+    }
 
 
 def shown(parameter: Parameter) -> Value:

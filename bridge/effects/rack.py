@@ -54,10 +54,11 @@ class Rack:
             self._open.pop().close()
 
     def fit(self, stem: str, chain: Chain, *, sample_rate: int, channels: int) -> Chain:
-        """Try every plugin of a chain on noise and return the chain without those that are to be skipped.
+        """Try every plugin of a chain on noise and return the chain without those that are skipped, or live.
 
         Raises PluginError for one that is missing, blocked or not usable, PresetError for parameters it does not have,
-        EffectError when it crashes, hangs or gives what is no sound. A plugin that stems share is tried once.
+        EffectError when it crashes, hangs or gives what is no sound. A plugin that stems share is tried once, a
+        live one for its state, which a DAW is to load.
         """
         position = itertools.count(1)
 
@@ -67,7 +68,10 @@ class Rack:
                     yield Parallel(tuple(tuple(fitted(branch)) for branch in step.branches))
                 elif isinstance(step, MidSide):
                     yield MidSide(tuple(fitted(step.mid)), tuple(fitted(step.side)))
-                elif not isinstance(step, Plugin) or self._insert(step, stem, next(position), sample_rate, channels):
+                elif isinstance(step, Plugin):
+                    if self._insert(step, stem, next(position), sample_rate, channels) and not step.live:
+                        yield step
+                else:
                     yield step
 
         return tuple(fitted(chain))
@@ -145,14 +149,16 @@ class Rack:
         self, step: Plugin, stem: str, position: int, sample_rate: int, channels: int, *, plays: bool = False
     ) -> bool:
         """Try a step and note it; say whether it is to run."""
-        known = (repr((replace(step, wet=1.0), plays)), sample_rate, channels)
+        known = (repr((replace(step, wet=1.0, live=False), plays)), sample_rate, channels)
         insert = self._tried.get(known)
         if insert is None:
             insert = self._try(step, stem, sample_rate, channels, plays=plays)
             self._tried[known] = insert
             if insert.skipped:
                 self._notice(f"The plugin {step.path} was left out: {insert.skipped}")
-        self.inserts.append(replace(insert, stem=stem, position=position, wet=step.wet))
+        if step.live and not insert.skipped:
+            self._check_live(insert, channels)
+        self.inserts.append(replace(insert, stem=stem, position=position, wet=step.wet, live=step.live))
         return not insert.skipped
 
     def _try(self, step: Plugin, stem: str, sample_rate: int, channels: int, *, plays: bool) -> Insert:
@@ -167,6 +173,18 @@ class Rack:
             if (step.missing or self._options.missing) == "skip":
                 return Insert(stem, 0, step.path, skipped=error.message)
             raise
+
+    def _check_live(self, insert: Insert, channels: int) -> None:
+        if not insert.state:
+            raise PluginError(
+                f"The plugin {insert.path} cannot be live: it gives no state that a DAW could load.",
+                hint="Take 'live' out of its step, and it is printed.",
+            )
+        if channels > 2:
+            self._say(
+                f"In REAPER {insert.name} is inserted once: where it takes two channels only, the other "
+                f"{channels - 2} pass by it, unless you connect more of them."
+            )
 
     def _file(self, step: Plugin) -> PluginFile:
         file = find_file(step.path, self._options)

@@ -93,6 +93,7 @@ class Voice:
             sha256=self._file.sha256(),
             latency_frames=self.latency_frames,
             parameters={str(name): value for name, value in dict(told["parameters"]).items()},
+            changed={str(name)[:200]: float(value) for name, value in dict(told["changed"]).items()},
             state=state.read_bytes() if state.is_file() else b"",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -21,6 +21,7 @@ from bridge.delivery.records import (
     ModelRecord,
     OriginRecord,
     OutputRecord,
+    PluginRecord,
     PresetRecord,
     RenderRecord,
     SegmentsRecord,
@@ -36,6 +37,7 @@ from bridge.domain.drop import ARDOUR_SESSION, IMPORT_SCRIPT, PROJECT, TEMPO_MID
 from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.plugins import Insert
 from bridge.domain.render import Levels, Render
+from bridge.domain.session import FxPlan
 from bridge.domain.stems import kind_of
 from bridge.domain.tempo import TempoMap
 from bridge.midi.tempo import write_midi
@@ -108,6 +110,7 @@ def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: W
     drop_id = drop_key(job, render, weights)
     # A tempo that was only heard is for the reader of the manifest: no session is set to a guess.
     stated = None if render.tempo is None or render.tempo.source == "estimated" else render.tempo
+    plugins = write_states(stage.folder, outcome.inserts)
     session = plan_session(
         drop_id=drop_id,
         title=job.name,
@@ -120,8 +123,9 @@ def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: W
         plan=plan,
         frames={str(file.path): _frames(file, outcome) for file in plan.files},
         common_gain_db=outcome.gain_db,
+        live=_live(outcome.inserts, plugins),
     )
-    manifest = _manifest(job, outcome, stage, watch, drop_id)
+    manifest = _manifest(job, outcome, plugins, stage, watch, drop_id)
     _write(stage.folder / IMPORT_SCRIPT, import_script(session))
     if "reaper" in job.output.session:
         _write(stage.folder / PROJECT, project_file(session))
@@ -135,7 +139,20 @@ def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: W
     drop_json.write(stage.folder, manifest)
 
 
-def _manifest(job: Job, outcome: Outcome, stage: Stage, watch: Watch, drop_id: str) -> drop_json.Manifest:
+def _live(inserts: Sequence[Insert], records: Sequence[PluginRecord]) -> dict[str, list[FxPlan]]:
+    """Collect the plugins that REAPER inserts, by what they work on, in order, each with the state in the drop."""
+    found: dict[str, list[FxPlan]] = {}
+    for one, record in zip(inserts, records, strict=True):
+        if one.live and record.state is not None:
+            name = f"VST3: {one.name} ({one.maker})" if one.maker else f"VST3: {one.name}"
+            fx = FxPlan(name, record.state.path, tuple(one.changed.items()), one.wet)
+            found.setdefault(one.stem, []).append(fx)
+    return found
+
+
+def _manifest(
+    job: Job, outcome: Outcome, plugins: tuple[PluginRecord, ...], stage: Stage, watch: Watch, drop_id: str
+) -> drop_json.Manifest:
     render, plan = outcome.render, outcome.plan
     worked = sum(watch.seconds.values())
     return drop_json.Manifest(
@@ -154,7 +171,7 @@ def _manifest(job: Job, outcome: Outcome, stage: Stage, watch: Watch, drop_id: s
             sha256=job.preset.sha256,
             printed=tuple(stem for stem in outcome.wet.paths if kind_of(stem) == "stem"),
         ),
-        plugins=write_states(stage.folder, outcome.inserts),
+        plugins=plugins,
         output=OutputRecord(format=job.output.format, subtype=plan.subtype, common_gain_db=outcome.gain_db),
         files=tuple(_record(file, outcome, stage.folder) for file in plan.files),
         null_depth_db=drop_json.null_depth(outcome.null_db),

@@ -16,6 +16,7 @@ from bridge.domain.preset import (
     MidSide,
     OutputOptions,
     Parallel,
+    Plugin,
     Preset,
     Send,
     StemPreset,
@@ -24,6 +25,7 @@ from bridge.domain.preset import (
 from bridge.presets.catalog import EFFECTS, REFUSED, SOURCES, STEMS, STEP_FIELDS
 from bridge.presets.compose import FindBase, compose, read_text
 from bridge.presets.fields import Field, Value, check, choice, entries, flag, number, read, string
+from bridge.presets.live_steps import check_chain, check_printed_buses, live_in
 from bridge.presets.plugin_step import plugin_step
 from bridge.strict_yaml import Node
 from bridge.words import did_you_mean
@@ -104,14 +106,18 @@ def parse(
     if str(values.get("name", name)).casefold() != name.casefold():
         raise parts["name"].fail(f"the preset calls itself '{values['name']}'", f"write 'name: {name}', or remove it")
     buses = _buses(parts.get("buses"))
+    stems, sends = _stems(parts.get("stems"), buses), _sends(parts.get("sends"), buses)
+    instruments = _instruments(parts.get("instruments"), buses)
+    if "buses" in parts:
+        check_printed_buses(parts["buses"], stems, instruments, buses, sends)
     output = read(parts["output"], OUTPUT_FIELDS, "output") if "output" in parts else {}
     return Preset(
         name=name,
         description=str(values.get("description", "")).strip(),
-        stems=_stems(parts.get("stems"), buses),
+        stems=stems,
         buses=buses,
-        sends=_sends(parts.get("sends"), buses),
-        instruments=_instruments(parts.get("instruments"), buses),
+        sends=sends,
+        instruments=instruments,
         tags=_texts(parts.get("tags"), TAG, "tags"),
         layout=str(values.get("layout", "sends")),  # type: ignore[arg-type]  # checked by PRESET_FIELDS
         output=OutputOptions(**output),  # type: ignore[arg-type]  # checked by OUTPUT_FIELDS
@@ -154,9 +160,7 @@ def _stem(
     parts = entries(node, name)
     if "bus" in values and values["bus"] not in buses:
         raise _no_bus(parts["bus"], str(values["bus"]), buses)
-    chain = _chain(parts["chain"], "chain") if "chain" in parts else ()
-    if _count(chain) > MOST_EFFECTS:
-        raise parts["chain"].fail(f"more than {MOST_EFFECTS} effects on one {what}", "take some out")
+    chain = _whole_chain(parts, what)
     if "target_lufs" in values and "target_peak_db" in values:
         raise parts["target_peak_db"].fail(f"two targets for one {what}", "keep 'target_lufs' or 'target_peak_db'")
     reaper_fx = _texts(parts.get("reaper_fx"), _FX, "reaper_fx")
@@ -173,6 +177,17 @@ def _items(node: Node, what: str) -> Sequence[Node]:
 
 def _chain(node: Node, what: str) -> Chain:
     return tuple(_step(step) for step in _items(node, what))
+
+
+def _whole_chain(parts: Mapping[str, Node], what: str) -> Chain:
+    """Read the chain of a stem, instrument or bus."""
+    if "chain" not in parts:
+        return ()
+    chain = _chain(parts["chain"], "chain")
+    if _count(chain) > MOST_EFFECTS:
+        raise parts["chain"].fail(f"more than {MOST_EFFECTS} effects on one {what}", "take some out")
+    check_chain(parts["chain"], chain, has_reference="reference_lufs" in parts)
+    return chain
 
 
 def _count(chain: Chain) -> int:
@@ -241,12 +256,11 @@ def _bus(node: Node, name: str) -> Bus:
     values: dict[str, Value] = read(node, BUS_FIELDS, f"bus '{name}'", inner=("reaper_fx", "adopt", "chain"))
     parts = entries(node, name)
     print_ = bool(values.pop("print", False))
-    chain = _chain(parts["chain"], "chain") if "chain" in parts else ()
-    if _count(chain) > MOST_EFFECTS:
-        raise parts["chain"].fail(f"more than {MOST_EFFECTS} effects on one bus", "take some out")
-    if chain and not print_:
+    chain = _whole_chain(parts, "bus")
+    if not print_ and any(not isinstance(step, Plugin) or not step.live for step in chain):
         raise parts["chain"].fail(
-            f"bus '{name}' has a chain that nobody hears", "add 'print: true', or insert live effects with 'reaper_fx'"
+            f"bus '{name}' has a chain that nobody hears",
+            "add 'print: true', or insert effects in REAPER: 'reaper_fx', or 'live: true' in a plugin's step",
         )
     return Bus(
         name,
@@ -290,7 +304,8 @@ def _sends(node: Node | None, buses: Mapping[str, Bus]) -> tuple[Send, ...]:
         for key in ("from", "to"):
             if values[key] not in buses:
                 raise _no_bus(entries(child, "a send")[key], str(values[key]), buses)
-        if not buses[target].reaper_fx and not buses[target].chain:
+        into = buses[target]
+        if not into.reaper_fx and not (into.chain if into.print_ else live_in(into.chain)):
             raise child.fail(
                 f"the send to '{target}' meets no effect",
                 f"give bus '{target}' an effect, such as 'reaper_fx: [ReaVerbate]'",

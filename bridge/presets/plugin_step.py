@@ -7,10 +7,10 @@ from typing import Any
 
 from bridge.domain.preset import ParameterValue, Plugin
 from bridge.presets.catalog import STEP_FIELDS
-from bridge.presets.fields import Value, choice, entries, read, string
+from bridge.presets.fields import Value, choice, entries, flag, read, string
 from bridge.strict_yaml import Node
 
-__all__ = ["PLUGIN_FIELDS", "parameters_schema", "plugin_step"]
+__all__ = ["INSERT_FIELDS", "PLUGIN_FIELDS", "parameters_schema", "plugin_step"]
 
 _SAFE = r'(?![/\\])(?!(?:.*[/\\])?\.\.(?:[/\\]|$))[^\x00-\x1f\x7f:*?"<>|]{1,200}'
 """A relative path that stays below where it begins, on every system."""
@@ -31,6 +31,12 @@ PLUGIN_FIELDS = {
         ("fail", "skip"), "What happens where the plugin is not there; without it, what bridge.yaml says."
     ),
 }
+INSERT_FIELDS = {
+    **PLUGIN_FIELDS,
+    **STEP_FIELDS,
+    "live": flag("Inserted in REAPER in this state instead of printed; last in its chain, VST3 only."),
+}
+"""Of a plugin that is a step of a chain, not an instrument."""
 _NAME = re.compile(r"\w{1,200}")
 
 
@@ -39,9 +45,12 @@ def plugin_step(node: Node, *, plays: bool = False) -> Plugin:
 
     A state that lies beside the preset's file is named by its whole path from here on, all others by what was written.
     """
-    fields = PLUGIN_FIELDS if plays else {**PLUGIN_FIELDS, **STEP_FIELDS}
-    values = read(node, fields, "plugin", inner=("parameters",))
     parts = entries(node, "plugin")
+    if plays and "live" in parts:
+        raise parts["live"].fail("an instrument is always printed", "take 'live' out; its effects may be live")
+    values = read(node, PLUGIN_FIELDS if plays else INSERT_FIELDS, "plugin", inner=("parameters",))
+    if values.get("live") and not str(values["path"]).casefold().endswith(".vst3"):
+        raise parts["live"].fail("only a VST3 can be live", "take 'live' out, and it is printed")
     if "preset" in values:
         values["preset"] = _beside(parts["preset"], str(values["preset"]))
     bypass, wet = bool(values.pop("bypass", False)), float(values.pop("wet", 1.0))

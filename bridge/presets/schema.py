@@ -9,7 +9,7 @@ from bridge.presets.catalog import EFFECTS, STEMS, STEP_FIELDS, EffectSpec
 from bridge.presets.compose import VARIABLE
 from bridge.presets.fields import NOTE_VALUE, Field
 from bridge.presets.loader import BUS_FIELDS, OUTPUT_FIELDS, PRESET_FIELDS, SEND_FIELDS, STEM_FIELDS, TAG
-from bridge.presets.plugin_step import PLUGIN_FIELDS, parameters_schema
+from bridge.presets.plugin_step import INSERT_FIELDS, PLUGIN_FIELDS, parameters_schema
 
 __all__ = ["schema"]
 
@@ -61,7 +61,7 @@ def schema() -> Json:
     }
     steps["plugin"] = {
         "description": "One of your own plugins (VST3; AU on macOS), in a process of its own.",
-        **_map({**PLUGIN_FIELDS, **STEP_FIELDS}, parameters=parameters_schema()),
+        **_map(INSERT_FIELDS, parameters=parameters_schema()),
     }
     step = {
         "type": "object",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from bridge.domain.drop import DropPlan, PlannedFile
-from bridge.domain.preset import Bus, Preset
+from bridge.domain.preset import Preset
 from bridge.domain.render import AudioFormat, Marker, Origin, Source
 from bridge.domain.session import BusPlan, FxPlan, ItemPlan, SendPlan, SessionPlan, TakePlan, TrackPlan
-from bridge.domain.stems import bus_of, display_name
+from bridge.domain.stems import bus_key, bus_of, display_name
 from bridge.domain.tempo import TempoMap
 from bridge.session.routing import walk
 
@@ -23,6 +24,7 @@ _COLORS = {
     "guitar": "#6a994e",
     "piano": "#3d7ea6",
 }
+_NONE_LIVE: Mapping[str, Sequence[FxPlan]] = MappingProxyType({})
 _OTHER_COLOR = "#7d8597"
 _ORIGINAL_COLOR = "#8a8a8a"
 
@@ -40,6 +42,7 @@ def plan_session(
     plan: DropPlan,
     frames: Mapping[str, int],
     common_gain_db: float = 0.0,
+    live: Mapping[str, Sequence[FxPlan]] = _NONE_LIVE,
 ) -> SessionPlan:
     """Lay a drop out as tracks; pure.
 
@@ -48,18 +51,24 @@ def plan_session(
     beside the stems they hold, while a printed return takes the place of its bus and sends; last, the original, muted
     and past all buses. Only buses that sound reaches are made. `frames` maps the path of every planned file to its
     length in frames. `common_gain_db` is the gain that every stem file (never the mix) was written with; items undo it.
+    `live` has the plugins that are inserted instead of printed, by stem, `instrument_key` or `bus_key`; REAPER's own
+    come after them. No send goes to a bus whose live plugins were all left out: it would double what it hears.
     Law, see `walk`: every stem reaches the master over exactly one dry path. Raises DeliveryError for a preset that
     breaks it.
     """
     stems = sorted((file for file in plan.files if file.kind == "stem"), key=lambda file: _mixing_place(file.stem))
-    used = _used_buses(preset, (file.stem for file in plan.files if file.kind in ("stem", "instrument")))
-    tracks = [_stem_track(file, format.channels, preset, plan, frames, common_gain_db) for file in stems]
+    used = preset.reached(file.stem for file in plan.files if file.kind in ("stem", "instrument"))
     played = [file for file in plan.files if file.kind == "instrument"]
-    tracks += [_stem_track(file, format.channels, preset, plan, frames, common_gain_db) for file in played]
+    tracks = [
+        _stem_track(file, format.channels, preset, plan, frames, common_gain_db, live.get(file.stem, ()))
+        for file in (*stems, *played)
+    ]
     tracks += [_submix_track(file, format.channels, preset, frames, common_gain_db) for file in _submixes(plan)]
     mix = plan.file("mix", "mix")
     if mix is not None:
         tracks.append(_original_track(mix, title, format.channels, frames))
+    fx = {name: (*live.get(bus_key(name), ()), *map(FxPlan, bus.reaper_fx)) for name, bus in preset.buses.items()}
+    idle = {name for name, bus in preset.buses.items() if bus.chain and not bus.print_ and not fx[name]}
     session = SessionPlan(
         drop_id=drop_id,
         title=title,
@@ -73,7 +82,7 @@ def plan_session(
                 color=bus.color,
                 gain_db=bus.gain_db,
                 channels=format.channels,
-                fx=tuple(FxPlan(fx) for fx in bus.reaper_fx),
+                fx=fx[name],
                 pan=bus.pan,
                 parent=bus.parent,
                 adopt=bus.adopt,
@@ -84,7 +93,7 @@ def plan_session(
         sends=tuple(
             SendPlan(send.source, send.target, send.level_db, send.pan, send.is_pre_fader)
             for send in preset.sends
-            if {send.source, send.target} <= used
+            if {send.source, send.target} <= used and send.target not in idle
         ),
         markers=tuple(markers),
         tempo=tempo,
@@ -102,6 +111,7 @@ def _stem_track(
     plan: DropPlan,
     frames: Mapping[str, int],
     common_gain_db: float,
+    live: Sequence[FxPlan],
 ) -> TrackPlan:
     wanted = preset.for_stem(file.stem)
     name = display_name(file.stem)
@@ -120,7 +130,7 @@ def _stem_track(
         mute=wanted.mute,
         bus=wanted.bus,
         item=ItemPlan(tuple(takes), frames[str(file.path)], -common_gain_db),
-        fx=tuple(FxPlan(fx) for fx in wanted.reaper_fx),
+        fx=(*live, *map(FxPlan, wanted.reaper_fx)),
     )
 
 
@@ -133,7 +143,7 @@ def _submix_track(
 ) -> TrackPlan:
     bus = preset.buses[bus_of(file.stem) or ""]
     name = f"{bus.name} (printed)"
-    returned = _is_printed_return(preset, bus)
+    returned = preset.is_printed_return(bus)
     return TrackPlan(
         key=f"print:{bus.name}",
         name=name,
@@ -145,12 +155,6 @@ def _submix_track(
         bus=bus.parent if returned else None,
         item=ItemPlan((TakePlan(str(file.path), name),), frames[str(file.path)], -common_gain_db),
     )
-
-
-def _is_printed_return(preset: Preset, bus: Bus) -> bool:
-    """Say whether a bus hears sends only, through a chain that is in its file: live, it would double the dry sound."""
-    fed = {stem.bus for stem in preset.stems.values()} | {other.parent for other in preset.buses.values()}
-    return bus.print_ and bool(bus.chain) and not bus.reaper_fx and bus.name not in fed
 
 
 def _original_track(mix: PlannedFile, title: str, channels: int, frames: Mapping[str, int]) -> TrackPlan:
@@ -171,16 +175,3 @@ def _original_track(mix: PlannedFile, title: str, channels: int, frames: Mapping
 def _mixing_place(stem: str) -> int:
     """Give a stem its place; what is not in the usual order comes after it, in the order of the drop."""
     return _MIXING_ORDER.index(stem) if stem in _MIXING_ORDER else len(_MIXING_ORDER)
-
-
-def _used_buses(preset: Preset, stems: Iterable[str]) -> set[str]:
-    """Collect the buses that sound reaches: from stems, then along sends and to the buses that buses feed."""
-    used: set[str] = set()
-    reached = {bus for stem in stems if (bus := preset.for_stem(stem).bus) is not None}
-    while reached:
-        used |= reached
-        sends = (send.target for send in preset.sends if send.source in used)
-        reached = {name for name in sends if not _is_printed_return(preset, preset.buses[name])}
-        reached |= {parent for name in used if (parent := preset.buses[name].parent) is not None}
-        reached -= used
-    return used

@@ -130,7 +130,12 @@ def _bus(plan: SessionPlan, bus: BusPlan) -> dict[str, object]:
 
 
 def _fx(fx: FxPlan) -> dict[str, object]:
-    return {"name": fx.name, "preset": fx.preset_file or None, "parameters": dict(fx.parameters) or None}
+    return {
+        "name": fx.name,
+        "preset": fx.preset_file or None,
+        "parameters": {one_line(name): value for name, value in fx.parameters} or None,
+        "wet": fx.wet if fx.wet < 1.0 else None,
+    }
 
 
 def _tempo(change: TempoChange) -> dict[str, object]:
