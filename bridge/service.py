@@ -55,6 +55,8 @@ class Service:
     status: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """What the user should know after installing."""
+    refusals: tuple[tuple[str, str], ...] = ()
+    """Words by which the system refuses, and what then helps."""
 
 
 def plan(
@@ -120,6 +122,13 @@ def _systemd(file: Path, command: Sequence[str], environment: Mapping[str, str])
         tidy=((*control, "daemon-reload"),),
         status=(*control, "status", "--no-pager", "--lines=5", unit),
         notes=("It runs while you are logged in. To let it run always: loginctl enable-linger",),
+        refusals=(
+            (
+                " bus",
+                "systemd has no session of yours here, as after su or sudo, or in a container: log in as yourself and "
+                "run this again, or let something else start at login: stem-bridge watch",
+            ),
+        ),
     )
 
 
@@ -161,6 +170,9 @@ def _launchd(file: Path, command: Sequence[str], environment: Mapping[str, str],
         tidy=(),
         status=("launchctl", "print", f"{target}/{LABEL}"),
         notes=("macOS may ask once whether Python may read your folders: allow it.",),
+        refusals=(
+            ("Domain does not support", "Log in at the screen of this Mac, not over the network, and run this again."),
+        ),
     )
 
 
@@ -229,7 +241,7 @@ def install(service: Service, run: Runner) -> None:
         ) from exc
     try:
         for command in service.install:
-            _must(command, run(command))
+            _must(service, command, run(command))
     except ConfigError:
         # Nothing may start at the next login that could not be started now.
         service.file.unlink(missing_ok=True)
@@ -251,7 +263,7 @@ def remove(service: Service, run: Runner) -> bool:
     if there and (failed := [(c, r) for c, r in zip(service.remove, ended, strict=True) if r.code]):
         command, ran = failed[-1]
         if command == service.remove[-1]:
-            _must(command, ran)
+            _must(service, command, ran)
     return there
 
 
@@ -284,7 +296,9 @@ def run_command(command: Sequence[str]) -> Ran:
     return Ran(done.returncode, done.stdout.strip())
 
 
-def _must(command: Sequence[str], ran: Ran) -> None:
+def _must(service: Service, command: Sequence[str], ran: Ran) -> None:
     if ran.code:
+        line = subprocess.list2cmdline(command)
         said = ran.text.splitlines()[-1] if ran.text else f"exit code {ran.code}"
-        raise ConfigError(f"{subprocess.list2cmdline(command)} failed: {said}", hint="Run it by hand to see more.")
+        hints = [hint for words, hint in service.refusals if words in ran.text]
+        raise ConfigError(f"{line} failed: {said}", hint=hints[0] if hints else f"To see why it fails, run: {line}")

@@ -148,6 +148,32 @@ def test_a_command_that_fails_is_named_with_its_last_words(tmp_path: Path, name:
     assert not service.file.exists(), "it does not start again at the next login, whatever the system said"
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "helps"),
+    [
+        ("Linux", "Failed to connect to bus: No medium found", "log in as yourself"),
+        (
+            "Linux",
+            "Failed to connect to user scope bus via local transport: $DBUS_SESSION_BUS_ADDRESS and $XDG_RUNTIME_DIR "
+            "not defined (consider using --machine=<user>@.host --user to connect to bus of other user)",
+            "stem-bridge watch",
+        ),
+        ("Darwin", "Bootstrap failed: 125: Domain does not support specified action", "at the screen"),
+        ("Linux", "Unit is masked.", "run: systemctl --user"),
+        ("Darwin", "Bootstrap failed: 5: Input/output error", "run: launchctl"),
+        ("Windows", "ERROR: Access is denied.", "run: schtasks /Create"),
+    ],
+)
+def test_without_a_session_the_user_is_told_how_to_get_one_and_else_how_to_see_more(
+    tmp_path: Path, name: str, said: str, helps: str
+) -> None:
+    service = planned(name, tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        install(service, lambda command: Ran(1, said))
+    assert said in caught.value.message
+    assert helps in caught.value.hint
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / ".config").write_text("a file", encoding="utf-8")
     with pytest.raises(ConfigError, match="cannot be written"):
