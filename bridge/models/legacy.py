@@ -1,29 +1,21 @@
-"""Demucs' old `.th` checkpoints turned into the hub's safetensors format, without torch and without running anything.
+"""Demucs' old `.th` checkpoints turned into the hub's safetensors format.
 
-A `.th` file is a zip of raw tensor storages and a pickle that describes them (PyTorch's serialization format). The
-pickle is read by an unpickler that knows nine kinds of names and makes only inert values of them; any other name is
-refused before it is looked up. The pickle's opcodes are checked first, since even a harmless program of them can ask
-for endless memory. The result says exactly what the hub's files say, so both take the same way afterwards.
+The result says exactly what the hub's files say, so both take the same way afterwards.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import math
-import pickle
-import pickletools
 import re
 import tempfile
-import warnings
 import zipfile
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ModelError
+from bridge.models.checkpoint import BROKEN, Checkpoint, Tensor
 from bridge.models.checks import sha256_of
 from bridge.models.config import MemberConfig, describe, encode, unreadable
 
@@ -48,135 +40,22 @@ LEGACY_SHA256: Mapping[str, str] = {
 """SHA-256 of the published `.th` files by signature. Their names carry the first eight digits (demucs' own
 `remote/files.txt`, which a test compares); the rest is as independent public projects record it, all agreeing."""
 
-_MAX_PICKLE_BYTES = 8 * 1024 * 1024
-_KLASSES = {
-    "demucs.htdemucs HTDemucs": "demucs.htdemucs.HTDemucs",
-    "demucs.hdemucs HDemucs": "demucs.hdemucs.HDemucs",
-    "demucs.wdemucs WDemucs": "demucs.hdemucs.HDemucs",
-}
-_STORAGES = {
-    "HalfStorage": "<f2",
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "BFloat16Storage": "<u2",
-    "ByteStorage": "|u1",
-    "CharStorage": "|i1",
-    "BoolStorage": "|b1",
-    "ShortStorage": "<i2",
-    "IntStorage": "<i4",
-    "LongStorage": "<i8",
-}
 _SAFE_DTYPES = {"f2": "F16", "f4": "F32", "f8": "F64", "u1": "U8", "i1": "I8", "b1": "BOOL"} | {
     "i2": "I16",
     "i4": "I32",
     "i8": "I64",
 }
-_BROKEN = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What a damaged or hostile pickle or zip can make the readers raise."""
-
-
-class _Storage(NamedTuple):
-    """A named storage inside the zip; nothing is read yet. A tuple, since pickles can set fields of other objects."""
-
-    key: str
-    dtype: str
-    length: int
-    is_bfloat16: bool
-
-
-class _Tensor(NamedTuple):
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-class _Name(NamedTuple):
-    """Stands for a class; cannot be called."""
-
-    text: str
-
-
-class _Rebuild:
-    """Stands for torch's function that puts a tensor together."""
-
-    __slots__ = ()
-
-    def __call__(self, storage: object, offset: object, shape: object, strides: object, *_: object) -> _Tensor:
-        whole = (offset, *shape, *strides) if isinstance(shape, tuple) and isinstance(strides, tuple) else (None,)
-        if not isinstance(storage, _Storage) or not all(type(one) is int and one >= 0 for one in whole):
-            raise pickle.UnpicklingError("a tensor is described wrongly")
-        return _Tensor(storage, offset, shape, strides)  # type: ignore[arg-type]
-
-
-class _RebuildParameter:
-    """Stands for torch's function that makes a tensor a parameter."""
-
-    __slots__ = ()
-
-    def __call__(self, tensor: object, *_: object) -> object:
-        return tensor
-
-
-class _MakeFraction:
-    """Stands for `fractions.Fraction`, which pickles as text or as two numbers."""
-
-    __slots__ = ()
-
-    def __call__(self, *parts: object) -> Fraction:
-        text = "/".join(str(one) for one in parts if isinstance(one, int | str))
-        if not re.fullmatch(r"-?[0-9]{1,12}(/[0-9]{1,12})?", text):
-            raise pickle.UnpicklingError("a fraction is described wrongly")
-        return Fraction(text)
-
-
-class _Reader(pickle.Unpickler):
-    """Knows a short list of names; nothing it makes can be changed or run."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        full = f"{module} {name}"
-        if full in _KLASSES:
-            return _Name(_KLASSES[full])
-        if module == "torch" and name in _STORAGES:
-            return _Name(name)
-        if full == "collections OrderedDict":
-            return OrderedDict
-        if full == "torch._utils _rebuild_tensor_v2":
-            return _Rebuild()
-        if full == "torch._utils _rebuild_parameter":
-            return _RebuildParameter()
-        if full == "fractions Fraction":
-            return _MakeFraction()
-        raise pickle.UnpicklingError(f"it refers to {module}.{name}"[:160])
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        match pid:
-            case ("storage", _Name(text=kind), str(key), _, int(count)) if kind in _STORAGES and key.isalnum():
-                return _Storage(key, _STORAGES[kind], count, kind == "BFloat16Storage")
-        raise pickle.UnpicklingError("a storage is described wrongly")
 
 
 def describe_old(path: Path) -> MemberConfig:
     """Read which network a `.th` file belongs to, without its tensors; raises ModelError."""
     try:
         with zipfile.ZipFile(path) as archive:
-            package, _ = _read_package(archive)
+            return _config(path, Checkpoint(archive))
     except OSError as exc:
         raise unreadable(path, exc) from exc
-    except _BROKEN as exc:
+    except BROKEN as exc:
         raise _refusal(path, str(exc)) from exc
-    return _config(path, package)
 
 
 def convert(path_th: Path, out: Path, *, sha256: str | None) -> Path:
@@ -189,23 +68,23 @@ def convert(path_th: Path, out: Path, *, sha256: str | None) -> Path:
     try:
         _check_sum(path_th, sha256)
         with zipfile.ZipFile(path_th) as archive:
-            package, root = _read_package(archive)
-            config = _config(path_th, package)
-            tensors = dict(sorted(_tensors_of(package["state"])))
+            checkpoint = Checkpoint(archive)
+            config = _config(path_th, checkpoint)
+            tensors = checkpoint.tensors()
             _check_total(tensors.values(), path_th.stat().st_size)
             metadata = {
                 "args": json.dumps([encode(one) for one in config.args]),
                 "klass": config.klass,
                 "kwargs": json.dumps(encode(dict(config.kwargs))),
             }
-            _write(out, metadata, {name: _load(archive, root, one) for name, one in tensors.items()})
+            _write(out, metadata, {name: checkpoint.load(one) for name, one in tensors.items()})
     except OSError as exc:
         raise ModelError(
             f"Cannot convert {path_th.name}: {(exc.strerror or str(exc)).lower()}.",
             hint=f"Check that it may be read, and {out.parent} written to.",
             path=path_th,
         ) from exc
-    except _BROKEN as exc:
+    except BROKEN as exc:
         raise _refusal(path_th, str(exc)) from exc
     return out
 
@@ -222,82 +101,15 @@ def _check_sum(path: Path, sha256: str | None) -> None:
         )
 
 
-def _read_package(archive: zipfile.ZipFile) -> tuple[dict[str, Any], str]:
-    """Return the pickled dict and the folder inside the zip."""
-    pickles = [one for one in archive.infolist() if re.fullmatch(r"[^/]+/data\.pkl", one.filename)]
-    if len(pickles) != 1 or pickles[0].file_size > _MAX_PICKLE_BYTES or not _is_stored(pickles[0]):
-        raise pickle.UnpicklingError("it is not a checkpoint written by PyTorch 1.6 or later")
-    root = pickles[0].filename.split("/")[0]
-    orders = [one for one in archive.infolist() if one.filename == f"{root}/byteorder"]
-    if any(one.file_size != 6 or not _is_stored(one) or archive.read(one) != b"little" for one in orders):
-        raise pickle.UnpicklingError("it was written on a big-endian computer")
-    data = archive.read(pickles[0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a damaged pickle can make the readers warn of odd escapes
-        _check_opcodes(data)
-        package = _Reader(io.BytesIO(data)).load()
-    if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= package.keys():
-        raise pickle.UnpicklingError("it holds no Demucs network")
-    if not isinstance(package["state"], dict) or package["state"].get("__quantized"):
-        raise pickle.UnpicklingError("quantised weights are not supported")
-    return package, root
+def _config(path: Path, checkpoint: Checkpoint) -> MemberConfig:
+    return describe(path, checkpoint.klass, checkpoint.args, checkpoint.kwargs)
 
 
-def _is_stored(entry: zipfile.ZipInfo) -> bool:
-    """PyTorch never compresses; a compressed entry could be a bomb."""
-    return entry.compress_type == zipfile.ZIP_STORED and entry.file_size == entry.compress_size
-
-
-def _check_opcodes(data: bytes) -> None:
-    """Memo numbers must be small: the unpickler allocates a table as large as the largest."""
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(data):
-            raise pickle.UnpicklingError("its memo is not plausible")
-
-
-def _config(path: Path, package: Mapping[str, Any]) -> MemberConfig:
-    klass = package["klass"]
-    return describe(path, klass.text if isinstance(klass, _Name) else klass, package["args"], package["kwargs"])
-
-
-def _tensors_of(state: Mapping[Any, Any]) -> Iterable[tuple[str, _Tensor]]:
-    for name, tensor in state.items():
-        if not isinstance(name, str) or not isinstance(tensor, _Tensor) or name == "__metadata__":
-            raise pickle.UnpicklingError("its state holds something that is not a tensor")
-        yield name, tensor
-
-
-def _check_total(tensors: Iterable[_Tensor], size: int) -> None:
+def _check_total(tensors: Iterable[Tensor], size: int) -> None:
     """Many tensors may name one storage; together they may not be much more than the file holds."""
     total = sum(math.prod(one.shape) * int(one.storage.dtype[-1]) for one in tensors)
     if total > 4 * size:
-        raise pickle.UnpicklingError("its tensors are larger than the file")
-
-
-def _load(archive: zipfile.ZipFile, root: str, tensor: _Tensor) -> npt.NDArray[Any]:
-    """Read one tensor, contiguous, whatever its strides were."""
-    # Here and not above: the parent of the worker looks models up, and is spared the memory of numpy.
-    import numpy as np
-
-    storage = tensor.storage
-    entry = archive.getinfo(f"{root}/data/{storage.key}")
-    dtype = np.dtype(storage.dtype)
-    count = math.prod(tensor.shape)
-    last = tensor.offset + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True))
-    if not _is_stored(entry) or entry.file_size != storage.length * dtype.itemsize:
-        raise pickle.UnpicklingError("a storage has the wrong size")
-    if count > storage.length or (count and last >= storage.length) or tensor.offset > storage.length:
-        raise pickle.UnpicklingError("a tensor reaches beyond its storage")
-    if count:
-        flat = np.frombuffer(archive.read(entry), dtype)[tensor.offset :]
-        strides = tuple(one * dtype.itemsize for one in tensor.strides)
-        view = np.lib.stride_tricks.as_strided(flat, tensor.shape, strides, writeable=False)
-        array = np.ascontiguousarray(view).reshape(tensor.shape)
-    else:
-        array = np.zeros(tensor.shape, dtype)
-    if storage.is_bfloat16:  # the upper half of a float32
-        array = (array.astype("<u4") << 16).view("<f4")
-    return array
+        raise ValueError("its tensors are larger than the file")
 
 
 def _write(out: Path, metadata: Mapping[str, str], tensors: Mapping[str, npt.NDArray[Any]]) -> None:
