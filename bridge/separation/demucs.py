@@ -44,9 +44,6 @@ class DemucsSeparator:
         torch.set_num_threads(threads or _ALL_THREADS)
         # Fused attention kernels beat the fast path of nn.MultiheadAttention by about 8 % of a forward here.
         torch.backends.mha.set_fastpath_enabled(False)
-        # IEEE float32 everywhere: TF32 would cost the parity with Demucs.
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
         # The same bits on every run: cuDNN takes neither the kernel that a trial found fastest nor one that adds
         # in changing order.
         torch.backends.cudnn.benchmark = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -18,6 +18,7 @@ __all__ = [
     "choose_precision",
     "describe_device",
     "device_errors",
+    "exact_products",
     "give_back",
     "is_out_of_memory",
 ]
@@ -129,6 +130,35 @@ def device_errors(device: torch.device) -> Iterator[None]:
             raise
         elsewhere = "" if device.type == "cpu" else ", or use --device cpu"
         raise DeviceError(f"The device '{device.type}' {what}.", hint=f"{hint}{elsewhere}.") from exc
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Let float32 be IEEE float32 inside: no TF32 or bfloat16 in products, convolutions and recurrences of any device.
+
+    Nor does bfloat16 add up in itself. The process's own choice is back afterwards.
+    """
+    switches = _switches()
+    before = [getattr(place, name) for place, name, _ in switches]
+    for place, name, exact in switches:
+        setattr(place, name, exact)
+    try:
+        yield
+    finally:
+        for (place, name, _), value in zip(switches, before, strict=True):
+            setattr(place, name, value)
+
+
+def _switches() -> list[tuple[Any, str, object]]:
+    """Return every setting of torch that rounds products, and its value for none of it."""
+    cuda: Any = torch.backends.cuda
+    cudnn: Any = torch.backends.cudnn
+    onednn: Any = torch.backends.mkldnn
+    sums: tuple[Any, str, object] = (cuda.matmul, "allow_bf16_reduced_precision_reduction", False)
+    if not hasattr(cudnn, "conv"):  # torch before 2.9
+        return [sums, (cuda.matmul, "allow_tf32", False), (cudnn, "allow_tf32", False)]
+    places: list[Any] = [cuda.matmul, cudnn.conv, cudnn.rnn, onednn.matmul, onednn.conv, onednn.rnn]
+    return [sums, *((place, "fp32_precision", "ieee") for place in places)]
 
 
 def give_back() -> None:

@@ -1,9 +1,9 @@
 """HTDemucs' forward in an order that needs little memory and never waits: both transforms, and the network between.
 
-The arithmetic is that of `demucs.htdemucs.HTDemucs.forward` (Rouard et al. 2023). The inverse Fourier transform takes
-one stem at a time, and its overlap-add is four shifted sums: with a Hann window at a hop of a quarter its squares add
-up to 1.5 wherever the network's own padding leaves frames on both sides, so that no window is divided by, looked at or
-waited for.
+The arithmetic is that of `demucs.htdemucs.HTDemucs.forward` (Rouard et al. 2023). All tables lie where the network
+lies, and no step asks what a value is. The inverse Fourier transform takes one stem at a time, and its overlap-add is
+four shifted sums: with a Hann window at a hop of a quarter its squares add up to 1.5 wherever the network's own padding
+leaves frames on both sides, so that no window is divided by, looked at or waited for.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Hybrid(nn.Module):
         super().__init__()
         self.member = member
         self._frames = int(member.segment * member.samplerate)
-        self.register_buffer("window", torch.hann_window(member.nfft), persistent=False)
+        window = torch.hann_window(member.nfft, device=next(member.parameters()).device)
+        self.register_buffer("window", window, persistent=False)
         places = None
         if member.freq_emb is not None:
             places = (member.freq_emb.weight.detach() * member.freq_emb_scale).t()[None, :, :, None]  # (1, C, Fr, 1)
@@ -52,7 +53,7 @@ class Hybrid(nn.Module):
         """Return the estimates of windows of at most the training length."""
         length = mix.shape[2]
         mix = functional.pad(mix, (0, self._frames - length))
-        spectrum = self.member._magnitude(self.member._spec(mix))  # (B, 4, Fr, T)
+        spectrum = self._spectrum(mix)  # (B, 4, Fr, T)
         heard, mean, scale = _levelled(spectrum)
         heard_t, mean_t, scale_t = _levelled(mix)
         made, made_t = self._network(heard, heard_t)  # (B, R * 4, Fr, T), (B, R * 2, T)
@@ -89,6 +90,25 @@ class Hybrid(nn.Module):
         wide = member.channel_upsampler(x.flatten(2)).unflatten(2, (rows, -1))
         x, xt = member.crosstransformer(wide, member.channel_upsampler_t(xt))
         return member.channel_downsampler(x.flatten(2)).unflatten(2, (rows, -1)), member.channel_downsampler_t(xt)
+
+    def _spectrum(self, mix: Tensor) -> Tensor:
+        """Return the spectrum (B, 4, Fr, frames) of sound (B, 2, T): real and imaginary part of each channel in turn.
+
+        The frames are those that demucs keeps: the first begins where the network's own padding does.
+        """
+        hop, beyond = self.member.hop_length, -self._frames % self.member.hop_length
+        padded = functional.pad(mix, (hop // 2 * 3, hop // 2 * 3 + beyond), mode="reflect")
+        complex_ = torch.stft(
+            padded.flatten(0, 1),
+            _ACROSS * hop,
+            hop,
+            window=self.window,
+            normalized=True,
+            center=False,
+            return_complex=True,
+        )[:, :-1]  # the highest frequency is none of the network's
+        pairs = torch.view_as_real(complex_).permute(0, 3, 1, 2)  # (B * 2, 2, Fr, frames)
+        return pairs.reshape(len(mix), -1, *pairs.shape[2:])
 
     def _sound(self, spectrum: Tensor) -> Tensor:
         """Return the sound (B, 2, T) of one stem's spectrum (B, 4, Fr, frames): real and imaginary part in turn."""

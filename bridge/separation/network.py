@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
@@ -19,7 +18,9 @@ from bridge.domain.stems import FloatArray
 from bridge.errors import ModelError
 from bridge.models.config import MemberConfig, read_member
 from bridge.models.registry import Model
-from bridge.separation.device import Precision, device_errors
+from bridge.separation.crossing import cross_without_waiting
+from bridge.separation.device import Precision, device_errors, exact_products
+from bridge.separation.ferry import Ferry
 from bridge.separation.forward import lower, narrow, quicken
 from bridge.separation.ladder import Ladder
 from bridge.separation.overlap import Grid
@@ -64,6 +65,7 @@ def build_member(config: MemberConfig, tensors: dict[str, torch.Tensor], path: P
             hint="Fetch them again with: stem-bridge models pull",
             path=path,
         ) from exc
+    cross_without_waiting(member)
     return member.eval()
 
 
@@ -164,18 +166,18 @@ class _Bound:
         self._shares = shares
         self._rows = rows
         self._device = device
+        self._ferry = Ferry(device)
 
     def __call__(self, windows: FloatArray) -> FloatArray:
         """Turn windows (B, 2, T) into estimates (B, R, 2, T); raises DeviceError when the device fails."""
         # Fading stems reach denormal numbers, which cost some processors a hundredfold; elsewhere they must stay.
         torch.set_flush_denormal(True)
         try:
-            with torch.inference_mode(), device_errors(self._device):
+            with torch.inference_mode(), exact_products(), device_errors(self._device):
                 # An accelerator computes later than it is asked: its errors come when the result is fetched.
-                estimates = self._forward(torch.tensor(windows, device=self._device)).cpu()
+                return self._ferry.back(self._forward(self._ferry.over(windows)))
         finally:
             torch.set_flush_denormal(False)
-        return np.asarray(estimates.numpy(), dtype=np.float32)
 
     def _forward(self, windows: torch.Tensor) -> torch.Tensor:
         total = torch.zeros(windows.shape[0], self._rows, *windows.shape[1:], device=self._device)
