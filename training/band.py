@@ -34,6 +34,9 @@ OTHERS = (
     *range(48, 52), *range(56, 80), *range(80, 96), 104, 105, 106, 107,
 )  # fmt: skip
 """General MIDI programs of everything that is neither drums nor bass nor a voice; pianos and guitars more often."""
+PANS = (64, 64, 8, 20, 32, 44, 84, 96, 108, 120)
+"""Where a track of `other` stands, 0 to 127 from left to right."""
+PAN_CONTROL = 10
 DRUMS_CHANNEL = 9
 
 
@@ -97,12 +100,19 @@ def _role(track: mido.MidiTrack) -> str:
 
 
 def _recast(track: mido.MidiTrack, role: str, rng: random.Random) -> mido.MidiTrack:
-    """Give a track another instrument (a third of `other` keeps MMA's) and its notes a player's uneven touch."""
+    """Give a track another instrument (a third of `other` keeps MMA's), a place, and its notes a player's touch."""
     program = rng.choice({"drums": KITS, "bass": BASSES, "other": OTHERS}[role])
     keeps = role == "other" and rng.random() < 0.35
     accent, spread = rng.uniform(0.85, 1.25), rng.uniform(2, 12)
     out = mido.MidiTrack()
+    channels = {message.channel for message in track if hasattr(message, "channel")} if role == "other" else set()
+    place = rng.choice(PANS)
+    out.extend(
+        mido.Message("control_change", channel=one, control=PAN_CONTROL, value=place) for one in sorted(channels)
+    )
     for message in track:
+        if channels and message.is_cc(PAN_CONTROL):
+            message = message.copy(value=place)
         if message.type == "program_change" and not keeps:
             message = message.copy(program=program)
         elif message.type == "note_on" and message.velocity:

@@ -25,6 +25,9 @@ from training.band import RATE, Sound
 
 __all__ = ["coloured"]
 
+WIDENED = {"drums": 0.3, "bass": 0.0, "other": 0.5, "vocals": 0.2}
+"""How often a stem is spread over the sides; records have the bass in the middle."""
+
 
 def coloured(sound: Sound, stem: str, rng: random.Random) -> Sound:
     """Return the stem as it would sit in a mix: (frames, 2)."""
@@ -33,7 +36,16 @@ def coloured(sound: Sound, stem: str, rng: random.Random) -> Sound:
         chain.append(PeakFilter(float(np.exp(rng.uniform(np.log(150), np.log(8000)))), rng.uniform(-6, 6), 1.0))
     if rng.random() < 0.4:
         chain.append(HighShelfFilter(rng.uniform(4000, 9000), rng.uniform(-5, 6)))
-    return Pedalboard(chain)(np.ascontiguousarray(sound.T), RATE).T if chain else sound
+    made = Pedalboard(chain)(np.ascontiguousarray(sound.T), RATE).T if chain else sound
+    return _widened(made, rng.uniform(0.006, 0.02), rng.uniform(0.2, 0.9)) if rng.random() < WIDENED[stem] else made
+
+
+def _widened(sound: Sound, seconds: float, width: float) -> Sound:
+    """Add a late copy to one side and take it from the other: wide, and the same as before in mono."""
+    late = np.roll(sound.mean(axis=1), round(seconds * RATE))
+    late[: round(seconds * RATE)] = 0.0
+    side = width * Pedalboard([HighpassFilter(200)])(late.astype(np.float32), RATE)
+    return sound + np.stack([side, -side], axis=1)
 
 
 def _reverb(rng: random.Random, room: tuple[float, float], wet: tuple[float, float]) -> Plugin:
@@ -41,7 +53,8 @@ def _reverb(rng: random.Random, room: tuple[float, float], wet: tuple[float, flo
 
 
 def _vocals(rng: random.Random) -> list[Plugin]:
-    chain: list[Plugin] = [HighpassFilter(rng.uniform(60, 150))]
+    low = rng.uniform(60, 150)
+    chain: list[Plugin] = [HighpassFilter(low), HighpassFilter(low)]
     if rng.random() < 0.7:
         chain.append(Compressor(-22, rng.uniform(2, 5), 5, 120))
     if rng.random() < 0.25:
@@ -85,6 +98,10 @@ def _other(rng: random.Random) -> list[Plugin]:
         chain.append(Distortion(rng.uniform(5, 20)))
     if rng.random() < 0.3:
         chain.append(HighpassFilter(rng.uniform(80, 250)))
+    else:
+        chain.append(LowShelfFilter(rng.uniform(120, 300), rng.uniform(0, 7)))
+    if rng.random() < 0.5:  # sampled banks end early; records do not
+        chain.append(HighShelfFilter(rng.uniform(2500, 6000), rng.uniform(2, 10)))
     if rng.random() < 0.5:
         chain.append(_reverb(rng, (0.1, 0.7), (0.05, 0.25)))
     return chain

@@ -14,8 +14,10 @@ __all__ = ["STEMS", "Pool"]
 Stems = npt.NDArray[np.float32]
 """(stems, 2, frames)"""
 STEMS = ("drums", "bass", "other", "vocals")
-LEVELS_DB = {"drums": (-5, 4), "bass": (-7, 3), "other": (-7, 4), "vocals": (-6, 4)}
+LEVELS_DB = {"drums": (-3, 6), "bass": (-5, 5), "other": (-9, 2), "vocals": (-4, 6)}
 """Range of the level that each stem gets in a mix; stored stems all have the same RMS where they sound."""
+BUS_FRAMES = 4411
+"""How long the bus compressor listens: a tenth of a second."""
 SILENT = {"drums": 0.08, "bass": 0.1, "other": 0.05, "vocals": 0.15}
 """How often a stem is left out."""
 
@@ -56,13 +58,24 @@ class Pool:
         return _mastered(out, rng)
 
 
+def _glued(stems: Stems, rng: random.Random) -> Stems:
+    """Compress as a mix bus does, slowly and a little: one gain curve for all stems, so that they still add up."""
+    power = uniform_filter1d((stems.sum(axis=0) ** 2).mean(axis=0), BUS_FRAMES)
+    threshold = float(power.mean()) * 10 ** (-rng.uniform(0, 8) / 10)
+    ratio = rng.uniform(1.5, 4)
+    gain = (np.maximum(power, threshold) / threshold) ** ((1 / ratio - 1) / 2)
+    return stems * gain.astype(np.float32)
+
+
 def _mastered(stems: Stems, rng: random.Random) -> Stems:
-    """Limit a third of the mixes as a record is: one gain curve for all stems, so that they still add up."""
+    """Compress and limit many of the mixes as a record is; never without one gain for all stems."""
+    if float(np.abs(stems.sum(axis=0)).max()) < 1e-4:
+        return stems
+    if rng.random() < 0.4:
+        stems = _glued(stems, rng)
     mix = np.abs(stems.sum(axis=0)).max(axis=0)
     peak = float(mix.max())
-    if peak < 1e-4:
-        return stems
-    if rng.random() < 0.33:
+    if rng.random() < 0.6:
         ceiling = peak * 10 ** (-rng.uniform(2, 8) / 20)
         held = maximum_filter1d(mix, 301)
         gain = uniform_filter1d(np.minimum(1.0, ceiling / np.maximum(held, 1e-6)), 301)

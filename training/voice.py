@@ -69,7 +69,7 @@ def sing(rng: random.Random, seconds: float, key: int, tempo_bpm: float, speak: 
         if doubled:
             again = _sung(speech, stretch * rng.uniform(0.99, 1.01), melody, rng, noise)
             _place(out, 0.6 * again, position + rng.uniform(0.01, 0.03), rng.uniform(0.0, 1.0))
-        position += len(phrase) / RATE + beat * rng.choice((0, 0.5, 1, 2))
+        position += len(phrase) / RATE + beat * rng.choice((0, 0.5, 1, 1, 2, 4, 8))
     return np.clip(out, -1.5, 1.5)
 
 
