@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from bridge.domain.stems import FloatArray
 from bridge.errors import SeparationError
+from bridge.prefetch import prefetch
 from bridge.separation.layout import Layout
 from bridge.separation.overlap import Grid, Lane, Window
 
-__all__ = ["Forward", "Normaliser", "count_windows", "estimate_stream", "find_normaliser"]
+__all__ = ["Forward", "Memory", "Normaliser", "ahead", "count_windows", "estimate_stream", "find_normaliser"]
 
+_T = TypeVar("_T")
 
+_AHEAD_BYTES = 64 << 20
+"""What may wait between two stages: about a second of work for an accelerator."""
 _LEAST_SCALE = 2.0**-120
 
 
@@ -24,6 +29,22 @@ class Forward(Protocol):
 
     def __call__(self, windows: FloatArray) -> FloatArray:
         """Turn normalised windows (B, 2, frames) into estimates (B, wanted stems, 2, frames)."""
+        ...
+
+
+class Memory(Protocol):
+    """What was computed before, for the same stems. `find` and `keep` may be called from two threads."""
+
+    def find(self, window: FloatArray) -> tuple[object, FloatArray | None]:
+        """Look for a normalised window (2, frames): return a ticket to keep it by, and its estimate if it is there."""
+        ...
+
+    def maker(self) -> tuple[str, ...]:
+        """Say who computed the forward that has just ended."""
+        ...
+
+    def keep(self, ticket: object, maker: tuple[str, ...], estimate: FloatArray) -> None:
+        """Keep a new estimate, (wanted stems, 2, frames)."""
         ...
 
 
@@ -63,8 +84,10 @@ def estimate_stream(
     grid: Grid,
     normaliser: Normaliser,
     leads_frames: Sequence[int] = (0,),
-    batch: int = 1,
-) -> Iterator[FloatArray]:
+    batch: Callable[[], int] = lambda: 1,
+    memory: Memory | None = None,
+    beside: bool = False,
+) -> Generator[FloatArray]:
     """Run the network over a signal and yield its estimates, consecutive and gapless.
 
     Args:
@@ -72,59 +95,112 @@ def estimate_stream(
         rows: how many stems `forward` returns.
         layout: how channels become stereo passes; channels that no pass hears come out as zeros.
         leads_frames: one run for each, delayed by so much silence; the runs are averaged.
-        batch: windows per forward; results may differ by rounding between batch sizes.
+        batch: asked before every forward for its windows; results may differ by rounding between batch sizes.
+        memory: what was computed before, and who wants to know what is.
+        beside: windows are cut and looked for, computed, and kept and added up in a thread each. Changes no bit.
 
-    Yields (rows, channels, frames) float32. Exact silence gives exact zeros without a forward.
+    Yields (rows, channels, frames) float32 after every batch. Exact silence gives exact zeros without a forward.
     Raises SeparationError when the network returns something that is not finite.
     """
     lanes = [[Lane(grid, length=length, rows=rows, lead_frames=lead) for lead in leads_frames] for _ in layout.passes]
     outputs = [[np.zeros((rows, 2, 0), np.float32) for _ in leads_frames] for _ in layout.passes]
-    pending: list[Window] = []
+    pieces = _cut(blocks, lanes, layout, normaliser, memory)
+    with (
+        closing(ahead(pieces, lambda piece: piece.window.samples.nbytes, beside=beside)) as known,
+        closing(_heard(known, forward, batch, memory)) as made,
+        closing(ahead(made, _estimated_bytes, beside=beside)) as heard,
+    ):
+        for batch_of_pieces in heard:
+            _require_numbers(batch_of_pieces)
+            for piece in batch_of_pieces:
+                window, estimate = piece.window, piece.estimate
+                if memory is not None and piece.maker is not None and estimate is not None:
+                    memory.keep(piece.ticket, piece.maker, estimate)
+                own = None if estimate is None else estimate[:, :, window.skip : window.skip + window.frames]
+                window.lane.accept(window, own)  # (R, 2, T)
+            yield from _assemble(lanes, outputs, layout, channels, np.float32(normaliser.scale))
+
+
+def ahead(items: Generator[_T], bytes_of: Callable[[_T], int], *, beside: bool) -> Generator[_T]:
+    """Return `items`, made in a thread of their own where work beside the network pays."""
+    return prefetch(items, _AHEAD_BYTES, bytes_of) if beside else items
+
+
+@dataclass(eq=False, slots=True)
+class _Piece:
+    """A window on its way through the network."""
+
+    window: Window
+    ticket: object = None
+    """Under which the memory keeps it."""
+    estimate: FloatArray | None = None
+    """(R, 2, T); None where it is not known yet, and for silence."""
+    maker: tuple[str, ...] | None = None
+    """Who computed the estimate; None when nobody did now."""
+
+
+def _cut(
+    blocks: Iterable[FloatArray],
+    lanes: Sequence[Sequence[Lane]],
+    layout: Layout,
+    normaliser: Normaliser,
+    memory: Memory | None,
+) -> Generator[_Piece]:
+    """Cut the signal into windows, with what is known of them already."""
     mean, scale = np.float32(normaliser.mean), np.float32(normaliser.scale)
     for block in blocks:
         level = (block - mean) / scale  # (C, T)
         for one, runs in zip(layout.passes, lanes, strict=True):
             stereo = level[[one.left, one.right]]  # (2, T)
             for lane in runs:
-                pending += lane.feed(stereo)
-        for windows in _batches(pending, batch, flush=False):
-            _run(windows, forward)
-            yield from _assemble(lanes, outputs, layout, channels, scale)
-    for windows in _batches(pending, batch, flush=True):
-        _run(windows, forward)
-        yield from _assemble(lanes, outputs, layout, channels, scale)
+                for window in lane.feed(stereo):
+                    piece = _Piece(window)
+                    if memory is not None and window.samples.any():
+                        piece.ticket, piece.estimate = memory.find(window.samples)
+                    yield piece
 
 
-def _batches(pending: list[Window], batch: int, *, flush: bool) -> Iterator[list[Window]]:
-    """Take windows of equal length off the queue, full batches only unless flushing; order is kept."""
-    while pending and (flush or len(pending) >= batch):
-        width = pending[0].samples.shape[1]
-        count = next(
-            (i for i, w in enumerate(pending[:batch]) if w.samples.shape[1] != width), min(batch, len(pending))
-        )
-        yield [pending.pop(0) for _ in range(count)]
+def _heard(
+    pieces: Iterator[_Piece], forward: Forward, batch: Callable[[], int], memory: Memory | None
+) -> Generator[list[_Piece]]:
+    """Give every window its estimate, a batch of equally long ones at a time; order is kept."""
+    group: list[_Piece] = []
+    for piece in pieces:
+        if group and group[0].window.samples.shape != piece.window.samples.shape:
+            yield _computed(group, forward, memory)
+            group = []
+        group.append(piece)
+        if len(group) >= batch():
+            yield _computed(group, forward, memory)
+            group = []
+    if group:
+        yield _computed(group, forward, memory)
 
 
-def _run(windows: list[Window], forward: Forward) -> None:
-    """Give every window's estimate to its lane; silent ones cost no forward."""
-    sounding = []
-    for window in windows:
-        if window.samples.any():
-            sounding.append(window)
-        else:
-            window.lane.accept(window, None)
-    if not sounding:
-        return
-    stack = np.stack([window.samples for window in sounding])  # (B, 2, T)
-    estimates = forward(stack)  # (B, R, 2, T)
-    if not np.isfinite(estimates).all():
-        raise SeparationError(
-            "The network returned values that are not numbers.",
-            hint="Check the weights with: stem-bridge models verify",
-        )
-    for window, estimate in zip(sounding, estimates, strict=True):
-        own = estimate[:, :, window.skip : window.skip + window.frames]  # (R, 2, T)
-        window.lane.accept(window, own)
+def _computed(group: list[_Piece], forward: Forward, memory: Memory | None) -> list[_Piece]:
+    """Let the network hear what is neither silent nor known."""
+    todo = [piece for piece in group if piece.estimate is None and piece.window.samples.any()]
+    if todo:
+        estimates = forward(np.stack([piece.window.samples for piece in todo]))  # (B, R, 2, T)
+        maker = () if memory is None else memory.maker()
+        for piece, estimate in zip(todo, estimates, strict=True):
+            piece.estimate, piece.maker = estimate, maker
+    return group
+
+
+def _estimated_bytes(group: Sequence[_Piece]) -> int:
+    return sum(
+        piece.window.samples.nbytes + (piece.estimate.nbytes if piece.estimate is not None else 0) for piece in group
+    )
+
+
+def _require_numbers(group: Sequence[_Piece]) -> None:
+    for piece in group:
+        if piece.maker is not None and piece.estimate is not None and not np.isfinite(piece.estimate).all():
+            raise SeparationError(
+                "The network returned values that are not numbers.",
+                hint="Check the weights with: stem-bridge models verify",
+            )
 
 
 def _assemble(

@@ -10,19 +10,19 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bridge.domain.job import StoreOptions
 from bridge.domain.stems import FloatArray
-from bridge.separation.engine import Forward
 from bridge.separation.segments import SegmentFolder, Usage
 from bridge.units import format_bytes
 
-__all__ = ["Store", "StoredForward", "clear_store", "usage_of_store"]
+__all__ = ["Remembered", "Store", "clear_store", "usage_of_store"]
 
 _SEGMENTS = "segments"
 _JOBS = "jobs"
@@ -51,24 +51,23 @@ class Store:
         self._writes = True
         self._is_own = False
 
-    def around(
+    def remembered(
         self,
-        forward: Forward,
         rows: Sequence[str],
         *,
         whole: str,
         windows: int,
         window_bytes: int,
         rows_now: Callable[[], Sequence[str]] | None = None,
-    ) -> Forward:
-        """Return a forward that asks the store first and fills it.
+    ) -> Remembered:
+        """Return what a job asks before it computes, and tells afterwards.
 
         Args:
-            rows: for each stem that `forward` returns, text that names all that decides it but the window itself.
+            rows: for each stem that is computed, text that names all that decides it but the window itself.
             whole: what the job separates, hex; the same for a job that is begun again.
             windows: how many there are in the job.
             window_bytes: what the outputs of one window take, all rows together.
-            rows_now: asked for the rows after every forward, where one may change what decides them.
+            rows_now: asked for the rows around every forward, where one may change what decides them.
 
         A job that needs more than a quarter of the budget gets a folder of its own beside it, as large as it must be,
         which is there for the case that it is killed and goes with its end. Where the disk has not so much room, it
@@ -77,7 +76,7 @@ class Store:
         need_bytes = windows * window_bytes
         if need_bytes > self._options.max_bytes // _SHARE:
             self._take_own_folder(hashlib.sha256("\n".join([whole, *rows]).encode()).hexdigest()[:32], need_bytes)
-        return StoredForward(forward, self, rows, rows_now)
+        return Remembered(self, rows, rows_now)
 
     def find(self, key: str) -> FloatArray | None:
         """Return what is kept under a key, (2, frames), or None."""
@@ -126,67 +125,42 @@ class Store:
         return shutil.disk_usage(folder).free
 
 
-class StoredForward:
-    """A forward that computes only windows of which a wanted stem is not in the store."""
+class Remembered:
+    """What the store knows of windows that one network hears: an estimate counts when every wanted stem is there."""
 
-    def __init__(
-        self,
-        forward: Forward,
-        store: Store,
-        rows: Sequence[str],
-        rows_now: Callable[[], Sequence[str]] | None = None,
-    ) -> None:
-        self._forward = forward
+    def __init__(self, store: Store, rows: Sequence[str], rows_now: Callable[[], Sequence[str]] | None = None) -> None:
         self._store = store
         self._rows = tuple(rows)
         self._rows_now = rows_now
 
-    def __call__(self, windows: FloatArray) -> FloatArray:
-        """Turn normalised windows (B, 2, T) into estimates (B, R, 2, T); what is found is as it was computed."""
-        keys = [self._keys(window) for window in windows]
-        found = [self._find(of_window, windows.shape[2]) for of_window in keys]
-        missing = [index for index, estimate in enumerate(found) if estimate is None]
-        self._store.found += len(found) - len(missing)
-        self._store.computed += len(missing)
-        if len(missing) == len(found):
-            estimates = self._forward(windows)
-        else:
-            estimates = np.empty((len(found), len(self._rows), *windows.shape[1:]), np.float32)
-            for index, estimate in enumerate(found):
-                if estimate is not None:
-                    estimates[index] = estimate
-            if missing:
-                estimates[missing] = self._forward(windows[missing])
-        if missing and self._rows_now is not None and (rows := tuple(self._rows_now())) != self._rows:
-            # The forward went on in another way, by which its estimates are kept and looked for from here.
-            self._rows = rows
-            keys = [self._keys(window) for window in windows]
-        for index in missing:
-            self._keep(keys[index], estimates[index])
-        return estimates
-
-    def _keys(self, window: FloatArray) -> list[str]:
+    def find(self, window: FloatArray) -> tuple[object, FloatArray | None]:
+        """Look for a normalised window (2, T); what is found is as it was computed, (R, 2, T)."""
         heard = hashlib.sha256(np.ascontiguousarray(window, dtype="<f4").data)
-        keys = []
-        for row in self._rows:
-            digest = heard.copy()
-            digest.update(row.encode())
-            keys.append(digest.hexdigest()[:40])
-        return keys
-
-    def _find(self, keys: Sequence[str], frames: int) -> FloatArray | None:
         stems = []
-        for key in keys:
+        for key in _keys(heard, self.maker()):
             stem = self._store.find(key)
-            if stem is None or stem.shape != (2, frames):
-                return None
+            if stem is None or stem.shape != window.shape:
+                return heard, None
             stems.append(stem)
-        return np.stack(stems)  # (R, 2, T)
+        self._store.found += 1
+        return heard, np.stack(stems)  # (R, 2, T)
 
-    def _keep(self, keys: Sequence[str], estimate: FloatArray) -> None:
-        if np.isfinite(estimate).all():
-            for key, stem in zip(keys, estimate, strict=True):
-                self._store.keep(key, stem)
+    def maker(self) -> tuple[str, ...]:
+        """Say by which rows the network computes now: it may have gone on in another way."""
+        return self._rows if self._rows_now is None else tuple(self._rows_now())
+
+    def keep(self, ticket: object, maker: tuple[str, ...], estimate: FloatArray) -> None:
+        """Keep an estimate (R, 2, T) under the rows that it was computed by."""
+        self._store.computed += 1
+        for key, stem in zip(_keys(ticket, maker), estimate, strict=True):
+            self._store.keep(key, stem)
+
+
+def _keys(heard: Any, rows: Sequence[str]) -> Iterator[str]:
+    for row in rows:
+        digest = heard.copy()
+        digest.update(row.encode())
+        yield digest.hexdigest()[:40]
 
 
 def usage_of_store(folder: Path) -> tuple[Usage, Usage]:

@@ -1,9 +1,10 @@
 """A render of any rate through a network and back: the order of the steps, and which of them run beside each other.
 
-    read, resample  |  segments through the network, overlap-add  |  resample back, and whatever takes the estimates
+    read, resample | cut segments, look for them | network | keep, overlap-add | resample back, what takes the estimates
 
-Where the network runs on an accelerator, the parts between the bars run beside each other. On a CPU they do not: the
-network keeps every core busy, and what could be moved beside it takes less than 1 % of htdemucs' time.
+Where the network runs on an accelerator, the parts between the bars run beside each other, so that the network waits
+for no disk and no disk for the network. On a CPU they do not: the network keeps every core busy, and what could be
+moved beside it takes less than 1 % of htdemucs' time.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from bridge.audio.read import Scan, Sound
 from bridge.audio.resample import resample, resampled_frames
 from bridge.domain.job import SeparationOptions
 from bridge.domain.stems import FloatArray
-from bridge.prefetch import prefetch
-from bridge.separation.engine import Forward, count_windows, estimate_stream, find_normaliser
+from bridge.separation.engine import Forward, ahead, count_windows, estimate_stream, find_normaliser
 from bridge.separation.layout import plan_layout
 from bridge.separation.overlap import Grid
 from bridge.separation.store import Store
@@ -29,8 +29,6 @@ __all__ = ["Listener", "stream_estimates"]
 
 _BLOCK_FRAMES = 65536
 _LARGEST_SHIFT_SECONDS = 0.5
-_AHEAD_BYTES = 64 << 20
-"""What may wait between two stages: about a second of work for an accelerator."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,9 @@ class Listener:
     beside: bool
     """It leaves the CPU free, so that reading and writing pay beside it. Changes no bit."""
     rows_now: Callable[[], tuple[str, ...]] | None = None
-    """Asked for `rows` after every forward, where it may leave its device for another."""
+    """Asked for `rows` around every forward, where it may leave its device for another."""
+    batch: Callable[[], int] | None = None
+    """Asked for the windows of every forward; None: as the options say, one where they do not."""
 
 
 def stream_estimates(
@@ -62,21 +62,20 @@ def stream_estimates(
     length = resampled_frames(source.frames, source.sample_rate, rate)
     layout = plan_layout(source.channels, source.channel_mask)
     leads = _leads(options.shifts, scan.audio_key, rate)
-    forward = listener.forward
+    memory = None
     if store is not None:
-        forward = store.around(
-            forward,
+        memory = store.remembered(
             listener.rows,
             whole=scan.audio_key,
             windows=count_windows(length=length, layout=layout, grid=listener.grid, leads_frames=leads),
             window_bytes=rows * 2 * 4 * listener.grid.segment_frames,
             rows_now=listener.rows_now,
         )
-    blocks = resample(mix.blocks(_BLOCK_FRAMES), source.sample_rate, rate, frames=source.frames)
-    with closing(_beside(listener, blocks)) as incoming:
+    blocks = _read(mix, rate)
+    with closing(ahead(blocks, _bytes, beside=listener.beside)) as incoming:
         heard = estimate_stream(
             incoming,
-            forward,
+            listener.forward,
             rows=rows,
             length=length,
             channels=source.channels,
@@ -84,9 +83,11 @@ def stream_estimates(
             grid=listener.grid,
             normaliser=find_normaliser(scan.mean, scan.std, scan.levels.peak),
             leads_frames=leads,
-            batch=options.batch,
+            batch=listener.batch or (lambda: options.batch or 1),
+            memory=memory,
+            beside=listener.beside,
         )
-        with closing(_beside(listener, heard)) as estimates:
+        with closing(ahead(heard, _bytes, beside=listener.beside)) as estimates:
             if rate == source.sample_rate:
                 yield from estimates
                 return
@@ -96,8 +97,14 @@ def stream_estimates(
                 yield np.ascontiguousarray(block.reshape(rows, source.channels, -1))  # (R, C, T)
 
 
-def _beside(listener: Listener, blocks: Iterator[FloatArray]) -> Generator[FloatArray]:
-    yield from prefetch(blocks, _AHEAD_BYTES, lambda block: block.nbytes) if listener.beside else blocks
+def _read(mix: Sound, sample_rate: int) -> Generator[FloatArray]:
+    """Yield the mix at another rate, (C, T) each."""
+    source = mix.format
+    yield from resample(mix.blocks(_BLOCK_FRAMES), source.sample_rate, sample_rate, frames=source.frames)
+
+
+def _bytes(block: FloatArray) -> int:
+    return block.nbytes
 
 
 def _leads(shifts: int, audio_key: str, sample_rate: int) -> tuple[int, ...]:
