@@ -255,23 +255,6 @@ def test_media_that_is_not_there_or_no_sound_is_named_and_nothing_changes(tmp_pa
     assert str(victim) in reaper.messages[0]
 
 
-def test_two_songs_in_one_project_never_meet(tmp_path: Path) -> None:
-    one = make_drop(tmp_path / "one", drop_id="1" * 16, preset=BUSES, title="One")
-    two = make_drop(tmp_path / "two", drop_id="2" * 16, preset=BUSES, title="Two", origin=Origin(0.1, "bext"))
-    reaper = Reaper()
-    reaper.run(one.script)
-    guids = [track.guid for track in reaper.project.tracks]
-    before = reaper.project.state()
-    reaper.run(two.script)
-    assert part_of_user(reaper.project, guids) == before
-    new = [track for track in reaper.project.tracks if track.guid not in guids]
-    assert len(new) == len(guids)
-    assert all(send.target in new for track in new for send in track.sends)
-    reaper.run(one.script)
-    reaper.run(two.script)
-    assert len(reaper.project.tracks) == 2 * len(guids)
-
-
 AWKWARD = [
     'He said "hi"',
     "it's ]===] over ]] -- done",

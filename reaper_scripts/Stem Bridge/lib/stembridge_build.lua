@@ -105,6 +105,7 @@ local function add_send(send, found)
     "B_MONO", 0,
     "B_PHASE", 0,
     "B_MUTE", 0)
+  if send.bus then edit.set_send_text(from, index, edit.EXT, send.bus) end
 end
 
 -- Sets parameters by the name that the effect's window shows; returns the names that it does not have.

@@ -4,7 +4,7 @@
 -- Every track, item and take carries its identity in P_EXT, inside the project, so that undo takes it back too.
 
 local lib = ...
-local r, edit = reaper, lib.edit
+local r, edit, buses = reaper, lib.edit, lib.buses
 local compare = {}
 local MARKER_TOLERANCE = 0.001 -- seconds; of changes of tempo too
 local BPM_TOLERANCE = 1e-6
@@ -40,13 +40,6 @@ local function is_occupied(track, start, seconds)
   return false
 end
 
-local function has_send(from, to)
-  for i = 0, r.GetTrackNumSends(from, 0) - 1 do
-    if r.GetTrackSendInfo_Value(from, 0, i, "P_DESTTRACK") == to then return true end
-  end
-  return false
-end
-
 -- Returns the seconds at which the drop starts. A time code counts from the project's start time where that can be.
 -- Nothing lies before the start of a project.
 function compare.start_of(drop)
@@ -62,37 +55,6 @@ function compare.is_in_project(drop)
     if found.tracks[spec.id] or found.items[spec.id] then return true end
   end
   return false
-end
-
--- Turns 'DRUM*' into a pattern of Lua; any case.
-local function pattern_of(wildcard)
-  local escaped = wildcard:lower():gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0")
-  return "^" .. escaped:gsub("%*", ".*"):gsub("%?", ".") .. "$"
-end
-
-local function track_named(patterns)
-  for _, wildcard in ipairs(patterns) do
-    local pattern = pattern_of(wildcard)
-    for i = 0, r.CountTracks(edit.PROJECT) - 1 do
-      local track = r.GetTrack(edit.PROJECT, i)
-      local ok, name = r.GetSetMediaTrackInfo_String(track, "P_NAME", "", false)
-      if ok and not edit.identity("MediaTrack", track) and name:lower():find(pattern) then return track end
-    end
-  end
-  return nil
-end
-
--- Takes tracks of the user's for buses of the drop that may be one of them; they stay as they are.
-local function adopt(drop, found)
-  local adopted = {}
-  for _, spec in ipairs(drop.tracks) do
-    local track = spec.adopt and not found.tracks[spec.id] and track_named(spec.adopt)
-    if track then
-      found.tracks[spec.id] = track
-      adopted[spec.id] = true
-    end
-  end
-  return adopted
 end
 
 local function missing_takes(todo, spec, found, folder)
@@ -114,8 +76,9 @@ local function missing_sends(todo, spec, found)
   local from, is_new = found.tracks[spec.id], todo.is_new
   local function want(to, send)
     local reachable = found.tracks[to] or is_new[to]
-    if reachable and (is_new[spec.id] or is_new[to] or not has_send(from, found.tracks[to])) then
-      table.insert(todo.sends, { from = spec.id, to = to, spec = send, channels = spec.channels })
+    if reachable and (is_new[spec.id] or is_new[to] or not buses.has_send(from, found.tracks[to])) then
+      local bus = todo.adopted[to] and to -- kept in the send, so that the user may give the track another name
+      table.insert(todo.sends, { from = spec.id, to = to, bus = bus, spec = send, channels = spec.channels })
     end
   end
   if todo.adopted[spec.id] or not from and not is_new[spec.id] then return end
@@ -230,11 +193,15 @@ local function item_by_guid(guid)
   return nil
 end
 
--- Finds the track whose input the stems join, and what is muted because the stems take its place.
+-- Finds the track whose input the stems join, or nil for the master.
+local function track_to_join(drop)
+  return drop.source and drop.source.parent and track_by_guid(drop.source.parent)
+end
+
+-- Finds what is muted because the stems take its place.
 local function find_source(todo, drop)
   local source = drop.source
   if not source then return end
-  todo.join = source.parent and track_by_guid(source.parent)
   if source.parent and not todo.join and todo.is_first then
     table.insert(todo.notes, "The track that the stems belong to is not in this project: they go to the master.")
   end
@@ -253,8 +220,9 @@ end
 -- Returns what is to be made; changes nothing.
 function compare.missing(drop, found, folder)
   local todo = { start = compare.start_of(drop), tracks = {}, takes = {}, sends = {}, markers = {}, notes = {} }
-  todo.tempo, todo.old_tempo, todo.mutes, todo.is_new, todo.adopted = {}, {}, {}, {}, adopt(drop, found)
-  todo.is_first = true
+  todo.tempo, todo.old_tempo, todo.mutes, todo.is_new, todo.is_first = {}, {}, {}, {}, true
+  todo.join = track_to_join(drop)
+  todo.adopted = buses.adopt(drop, found, todo.join)
   for _, spec in ipairs(drop.tracks) do
     -- Without its track but with its item, a stem was moved to a track of the user's.
     if not found.tracks[spec.id] and not found.items[spec.id] then

@@ -27,17 +27,30 @@ function edit.set_send(from, index, key, value, ...)
   if ... then edit.set_send(from, index, ...) end
 end
 
+function edit.set_send_text(from, index, key, text)
+  edit.must(r.GetSetTrackSendInfo_String(from, 0, index, key, text, true), "set " .. key .. " of a send")
+end
+
 function edit.set_text(kind, object, key, text)
   edit.must(r["GetSet" .. kind .. "Info_String"](object, key, text, true), "set " .. key)
 end
 
--- Returns what one of our tracks, items or takes is, or nil for one of the user's.
-function edit.identity(kind, object)
-  for _ = 1, 2 do -- a second look: taken for the user's, it would be made again
-    local ok, id = r["GetSet" .. kind .. "Info_String"](object, edit.EXT, "", false)
+local function look_twice(read) -- taken for the user's, a thing of ours would be made again
+  for _ = 1, 2 do
+    local ok, id = read()
     if ok and id ~= "" then return id end
   end
   return nil
+end
+
+-- Returns what one of our tracks, items or takes is, or nil for one of the user's.
+function edit.identity(kind, object)
+  return look_twice(function() return r["GetSet" .. kind .. "Info_String"](object, edit.EXT, "", false) end)
+end
+
+-- Returns the bus for which we made a send to a track of the user's, or nil.
+function edit.send_identity(from, index)
+  return look_twice(function() return r.GetSetTrackSendInfo_String(from, 0, index, edit.EXT, "", false) end)
 end
 
 function edit.describe(err)

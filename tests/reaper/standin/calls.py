@@ -52,10 +52,12 @@ class Calls(Timeline):
         values[key] = float(value)
         return True
 
-    def _text(self, function: str, thing: Track | Item | Take, key: str, text: str, is_set: bool) -> tuple[bool, str]:
+    def _text(
+        self, function: str, thing: Track | Item | Take | Send, key: str, text: str, is_set: bool
+    ) -> tuple[bool, str]:
         self._refuse(check_key(function, key, is_set=is_set))
         texts = thing.texts
-        if key == "GUID":
+        if key == "GUID" and not isinstance(thing, Send):
             if is_set:
                 raise RefusedError("a GUID is for reading")
             return True, thing.guid
@@ -246,6 +248,11 @@ class Calls(Timeline):
 
     def SetTrackSendInfo_Value(self, track: Track, category: int, index: int, key: str, value: float) -> bool:
         return self._set("SetTrackSendInfo_Value", self._send(track, category, index).values, key, value)
+
+    def GetSetTrackSendInfo_String(
+        self, track: Track, category: int, index: int, key: str, text: str, is_set: bool
+    ) -> tuple[bool, str]:
+        return self._text("GetSetTrackSendInfo_String", self._send(track, category, index), key, text, is_set)
 
     def TrackFX_AddByName(self, track: Track, name: str, is_input: bool, instantiate: int) -> int:
         if is_input or instantiate >= 0:

@@ -34,6 +34,8 @@ FAILURES: dict[str, object] = {
     "GetSetProjectInfo_String": (False, ""),
     "GetSetMediaItemTakeInfo_String": (False, ""),
     "GetSetMediaTrackInfo_String": (False, ""),
+    "GetSetTrackSendInfo_String": (False, ""),
+    "GetTempoTimeSigMarker": (False, 0.0, 0, 0.0, 0.0, 0, 0, False),
     "InsertTrackAtIndex": None,
     "Main_OnCommand": None,
     "PCM_Source_CreateFromFile": None,

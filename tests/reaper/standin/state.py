@@ -176,8 +176,16 @@ class Project:
     view: tuple[float, float] = (0.0, 60.0)
     time_offset: float = 0.0
     pan_law: float = 1.0
-    """Gain in the middle; 1 = 0 dB, 0.5 = -6 dB."""
-    master_channels: int = 2
+    """1 = 0 dB, 0.5 = -6 dB in the middle; above 1 with gain compensation, 2 = -6 dB."""
+
+    @property
+    def master_channels(self) -> int:
+        """Channels of the master; even."""
+        return int(self.master.values["I_NCHAN"])
+
+    @master_channels.setter
+    def master_channels(self, count: int) -> None:
+        self.master.values["I_NCHAN"] = float(count)
 
     def items(self) -> Iterator[Item]:
         for track in self.tracks:
