@@ -14,9 +14,11 @@ local r = reaper
 local TITLE = "Stem Bridge: send"
 local OK, YES_NO, YES_NO_CANCEL = 0, 4, 3
 local YES, NO = 6, 7
+local RECORDS = 4
 local WORDS = { "Time selection", "Selected items", "Selected tracks", "A bus (one selected track)", "Master" }
 
 r.defer(function() end) -- no undo step: nothing is changed
+if r.set_action_options then r.set_action_options(1 | 2) end -- sending again need not wait for a daemon that starts
 
 local here = select(2, r.get_action_context()):match("^(.*[/\\])") or ""
 local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)("edit", "bridge", "routes", "render", "send")
@@ -37,9 +39,18 @@ local function choose_mode()
   return mode
 end
 
+-- Returns why the project as it stands cannot be rendered, or nil.
+local function obstacle()
+  if r.GetPlayStateEx(0) & RECORDS ~= 0 then return "REAPER is recording. Stop it first." end
+  if r.AnyTrackSolo(0) then return "A track is soloed, so this is not all the project plays. Unsolo first." end
+  if r.Master_GetPlayRate(0) ~= 1 then return "The project's play rate is not 1. Set it back first." end
+  return nil
+end
+
 -- Returns what is to be sent, or nil after the user was told why not.
 local function find_jobs(mode)
-  if r.AnyTrackSolo(0) then return say("A track is soloed, so this is not all the project plays. Unsolo first.") end
+  local why_not = obstacle()
+  if why_not then return say(why_not) end
   local ok, jobs = xpcall(lib.routes[mode], lib.edit.describe)
   if not ok then return say(jobs) end
   if mode ~= "time" or not jobs[1].is_part or bridge.setting("mute_source") == "no" then return jobs end

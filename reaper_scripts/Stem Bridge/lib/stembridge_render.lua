@@ -27,9 +27,15 @@ local function set_number(key, number)
   return false
 end
 
+local function get_text(key)
+  local ok, text = r.GetSetProjectInfo_String(edit.PROJECT, key, "", false)
+  if not ok then ok, text = r.GetSetProjectInfo_String(edit.PROJECT, key, "", false) end
+  return ok and text or "" -- twice no: there is nothing in it
+end
+
 local function set_text(key, text)
   for _ = 1, 2 do
-    if r.GetSetProjectInfo_String(edit.PROJECT, key, text, true) then return true end
+    if r.GetSetProjectInfo_String(edit.PROJECT, key, text, true) or get_text(key) == text then return true end
   end
   return false
 end
@@ -51,8 +57,7 @@ local function remember(job)
     table.insert(back, function() return set_number(key, number) end)
   end
   for _, key in ipairs(TEXTS) do
-    local ok, text = r.GetSetProjectInfo_String(edit.PROJECT, key, "", false)
-    edit.must(ok, "say its " .. key)
+    local text = get_text(key)
     table.insert(back, function() return set_text(key, text) end)
   end
   for _, pair in ipairs(job.bypass and BYPASSED or {}) do

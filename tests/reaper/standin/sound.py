@@ -7,8 +7,6 @@ own law or follows the project's.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 import soundfile
@@ -19,6 +17,9 @@ __all__ = ["add_item", "master", "outputs"]
 
 Sound = npt.NDArray[np.float64]
 """(channels, frames)"""
+_STEREO_PAN = 5
+_FIXED_LANES = 2
+_PRE_RECEIVE = 8
 
 
 def master(project: Project, *, sample_rate: int, frames: int) -> Sound:
@@ -32,28 +33,56 @@ def outputs(project: Project, *, sample_rate: int, frames: int) -> dict[str, Sou
     sums = {track.guid: np.zeros((_channels(track), frames)) for track in project.tracks}
     for track in _upstream_first(project):
         sound = sums[track.guid]
-        before_effects = sound
+        own = np.zeros_like(sound)
         for item in track.items:
-            add_item(before_effects, item, project, sample_rate)
-        sound *= _effects(track)
-        before_fader = sound.copy()
-        sound *= _fader(track.values, project.pan_law, sound.shape[0])
+            if is_playing(item, track):
+                add_item(own, item, project, sample_rate, _offset(track, sample_rate))
         if track.values.get("B_MUTE"):
-            sound[:] = 0.0
-            before_fader[:] = 0.0
+            sound[:] = own[:] = 0.0
+        sound += own
+        _apply_effects(track, sound, sample_rate)
+        before_fader = sound.copy()
+        sound[:] = _strip(track, sound, project)
         for send in track.sends:
             assert send.target is not None
-            _add_send(sums[send.target.guid], send, sound, before_fader, project)
+            _add_send(sums[send.target.guid], send, (sound, before_fader, own), project)
         if track.values["B_MAINSEND"]:
             parent = project.parent(track)
-            _add(out if parent is None else sums[parent.guid], sound)
-    out *= _effects(project.master) * _fader(project.master.values, project.pan_law, out.shape[0])
+            into, first = out if parent is None else sums[parent.guid], int(track.values.get("C_MAINSEND_OFFS", 0))
+            _add(into, sound[: int(track.values.get("C_MAINSEND_NCH", 0)) or None], first)
+    _apply_effects(project.master, out, sample_rate)
+    out = _strip(project.master, out, project) * (not project.master.values.get("B_MUTE"))
     return sums | {project.master.guid: out}
 
 
-def _effects(track: Track) -> float:
-    """Return the gain of a track's effects."""
-    return math.prod(fx.gain for fx in track.fx) if track.values.get("I_FXEN", 1.0) else 1.0
+def _apply_effects(track: Track, sound: Sound, sample_rate: int) -> None:
+    """Change the sound as a track's effects do."""
+    for fx in track.fx if track.values.get("I_FXEN", 1.0) else []:
+        later = round(fx.ring_seconds * sample_rate)
+        if 0 < later < sound.shape[1]:
+            sound[:, later:] += 0.5 * sound[:, :-later]
+        sound *= fx.gain
+
+
+def _strip(track: Track, sound: Sound, project: Project) -> Sound:
+    """Return sound behind a track's width, fader and VCA."""
+    width = track.values.get("D_WIDTH", 1.0) if track.values.get("I_PANMODE") == _STEREO_PAN else 1.0
+    middle = sound[:2].mean(axis=0, keepdims=True)
+    sound = np.concatenate([middle + width * (sound[:2] - middle), sound[2:]])
+    gains = _fader(track.values, project.pan_law, sound.shape[0])
+    return sound * gains * (1.0 if track.vca is None else track.vca)
+
+
+def is_playing(item: Item, track: Track) -> bool:
+    """Tell whether the lane that an item lies in plays."""
+    lane = item.values.get("C_LANEPLAYS", 0.0)
+    return lane > 0 if track.values.get("I_FREEMODE") == _FIXED_LANES else lane >= 0
+
+
+def _offset(track: Track, sample_rate: int) -> int:
+    """Return by how many frames a track plays its items later."""
+    flag, offset = int(track.values.get("I_PLAY_OFFSET_FLAG", 0)), track.values.get("D_PLAY_OFFSET", 0.0)
+    return 0 if flag & 1 else round(offset if flag & 2 else offset * sample_rate)
 
 
 def _channels(track: Track) -> int:
@@ -83,8 +112,7 @@ def _upstream_first(project: Project) -> list[Track]:
 
 def _fader(values: dict[str, float], project_law: float, channels: int) -> Sound:
     """Return the gain of each channel, (channels, 1); pan moves the first two."""
-    assert values.get("I_PANMODE", -1) in (-1, 0, 3), "only balance pan is modelled"
-    assert values.get("D_WIDTH", 1.0) == 1.0, "only full width is modelled"
+    assert values.get("I_PANMODE", -1) in (-1, 0, 3, _STEREO_PAN), "dual pan is not modelled"
     law = project_law if values["D_PANLAW"] == -1 else values["D_PANLAW"]
     pan = values.get("D_PAN", 0.0)
     gains = np.full((channels, 1), -float(values["D_VOL"]) if values.get("B_PHASE") else float(values["D_VOL"]))
@@ -100,7 +128,8 @@ def _add(target: Sound, sound: Sound, first: int = 0) -> None:
     target[first : first + count] += sound[:count]
 
 
-def _add_send(target: Sound, send: Send, after_fader: Sound, before_fader: Sound, project: Project) -> None:
+def _add_send(target: Sound, send: Send, taps: tuple[Sound, Sound, Sound], project: Project) -> None:
+    """Add what a send takes: behind the fader, before it, or only what lies on the track itself."""
     values = send.values
     assert not values.get("B_MONO"), "only sends that keep their channels are modelled"
     source = int(values.get("I_SRCCHAN", 0))
@@ -108,18 +137,21 @@ def _add_send(target: Sound, send: Send, after_fader: Sound, before_fader: Sound
         return
     code = source >> 10
     first, count = source & 1023, {0: 2, 1: 1}.get(code, 2 * code)
-    sound = after_fader if values.get("I_SENDMODE", 0) == 0 else before_fader
+    sound = taps[{0: 0, _PRE_RECEIVE: 2}.get(int(values.get("I_SENDMODE", 0)), 1)]
     assert first + count <= sound.shape[0], "a send takes channels that its track does not have"
     sent = sound[first : first + count] * _fader(values, project.pan_law, count)
     _add(target, sent, int(values.get("I_DSTCHAN", 0)) & 1023)
 
 
-def add_item(target: Sound, item: Item, project: Project, sample_rate: int) -> None:
-    """Add what an item sounds like, before its track's effects, to `target`, which begins at time 0."""
+def add_item(target: Sound, item: Item, project: Project, sample_rate: int, later: int = 0) -> None:
+    """Add what an item sounds like, before its track's effects, to `target`, which begins at time 0.
+
+    `later` = by how many frames its track plays it later.
+    """
     take = item.active_take
     if take is None or take.source is None or item.values.get("B_MUTE"):
         return
-    start = round(item.values.get("D_POSITION", 0.0) * sample_rate)
+    start = round(item.values.get("D_POSITION", 0.0) * sample_rate) + later
     length = round(item.values.get("D_LENGTH", 0.0) * sample_rate)
     sound = _take_sound(item, take, length, sample_rate) * item.values["D_VOL"]
     sound = sound * _fader(take.values, project.pan_law, sound.shape[0])

@@ -97,13 +97,17 @@ class Fx:
     """Normalised parameters by name, in order."""
     preset: str = ""
     gain: float = 1.0
-    """All that it does to sound, so that an effect applied twice is heard."""
+    """So that an effect applied twice is heard."""
+    ring_seconds: float = 0.0
+    """After so long, all that came in comes once more, half as loud."""
+    is_instrument: bool = False
 
 
 @dataclass(eq=False)
 class Envelope:
     chunk: str
     """As in the project file: '<VOLENV2'."""
+    is_active: bool = True
 
 
 @dataclass(eq=False)
@@ -123,6 +127,8 @@ class Track:
     """Sends to outputs of the sound card."""
     fx: list[Fx] = field(default_factory=list)
     envelopes: list[Envelope] = field(default_factory=list)
+    vca: float | None = None
+    """Gain of the VCA that the track follows."""
     values: dict[str, float] = field(default_factory=lambda: dict(NEW_TRACK))
     texts: dict[str, str] = field(default_factory=dict)
     guid: str = field(default_factory=new_guid)
@@ -175,6 +181,7 @@ class Project:
     time_selection: tuple[float, float] = (0.0, 0.0)
     view: tuple[float, float] = (0.0, 60.0)
     time_offset: float = 0.0
+    play_rate: float = 1.0
     pan_law: float = 1.0
     """1 = 0 dB, 0.5 = -6 dB in the middle; above 1 with gain compensation, 2 = -6 dB."""
 

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
+from tests.reaper.standin.mixer import Mixer
 from tests.reaper.standin.refused import RefusedError
 from tests.reaper.standin.state import Marker, Tempo
-from tests.reaper.standin.window import Window
 
 __all__ = ["Timeline"]
 
 
-class Timeline(Window):
+class Timeline(Mixer):
     """One method per function; arguments are checked before."""
 
     # Markers and the project

@@ -137,7 +137,7 @@ class Window:
         if is_set:
             self._edit_for_now()
             self._project.render_texts[key] = text
-        return True, self._project.render_texts[key]
+        return self._project.render_texts[key] != "", self._project.render_texts[key]
 
     def GetPlayStateEx(self, _proj: object) -> int:
         return self._reaper.play_state
