@@ -33,5 +33,8 @@ class Mixer(Window):
     def TrackFX_GetInstrument(self, track: Track) -> int:
         return next((number for number, fx in enumerate(track.fx) if fx.is_instrument), -1)
 
+    def TrackFX_GetCount(self, track: Track) -> int:
+        return len(track.fx)
+
     def TakeFX_GetCount(self, _take: Take) -> int:
         return 0
