@@ -18,7 +18,7 @@ __all__ = ["drop_data", "import_script"]
 
 _VERSION = 1
 _LIBRARY = "Stem Bridge/lib"
-_PARTS = ("edit", "buses", "compare", "build", "import")
+_PARTS = ("edit", "buses", "compare", "fx", "build", "import")
 """The files of the library that an import needs, each after those that it needs itself."""
 
 _SCRIPT = """\

@@ -17,7 +17,7 @@ local PLAYS, RECORDS = 1, 4
 
 local _, path, section, command = r.get_action_context()
 local here = path:match("^(.*[/\\])") or ""
-local parts = { "edit", "buses", "compare", "build", "import", "bridge", "media", "drops", "panel" }
+local parts = { "edit", "buses", "compare", "fx", "build", "import", "bridge", "media", "drops", "panel" }
 local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)(table.unpack(parts))
 local bridge = lib.bridge
 local config = bridge.config(here)

@@ -17,7 +17,7 @@ local TITLE = "Stem Bridge: bring stems in"
 r.defer(function() end) -- no undo step when nothing is imported
 
 local here = select(2, r.get_action_context()):match("^(.*[/\\])") or ""
-local parts = { "edit", "buses", "compare", "build", "import", "bridge", "media", "drops" }
+local parts = { "edit", "buses", "compare", "fx", "build", "import", "bridge", "media", "drops" }
 local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)(table.unpack(parts))
 
 local drop, folder = lib.drops.choose(lib.bridge.config(here), TITLE, function(one)

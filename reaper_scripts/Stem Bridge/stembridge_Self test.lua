@@ -19,7 +19,7 @@ local LARGEST_ERROR = 1e-6
 r.defer(function() end)
 
 local here = select(2, r.get_action_context()):match("^(.*[/\\])") or ""
-local parts = { "edit", "buses", "compare", "build", "import", "bridge", "render" }
+local parts = { "edit", "buses", "compare", "fx", "build", "import", "bridge", "render" }
 local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)(table.unpack(parts))
 local edit, bridge = lib.edit, lib.bridge
 

@@ -14,7 +14,7 @@ local TITLE = "Stem Bridge: update stems"
 r.defer(function() end)
 
 local here = select(2, r.get_action_context()):match("^(.*[/\\])") or ""
-local parts = { "edit", "buses", "compare", "bridge", "media", "drops", "update" }
+local parts = { "edit", "buses", "compare", "bridge", "media", "drops", "fx", "update" }
 local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)(table.unpack(parts))
 
 local drop, folder = lib.drops.choose(lib.bridge.config(here), TITLE, function(one) return one.title end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import soundfile
 from bridge.domain.drop import DropPlan, PlannedFile
 from bridge.domain.preset import Bus, Preset, Send, StemPreset
 from bridge.domain.render import AudioFormat, Marker, Origin, Source
-from bridge.domain.session import SessionPlan
+from bridge.domain.session import FxPlan, SessionPlan
 from bridge.domain.stems import display_name
 from bridge.domain.tempo import TempoMap
 from bridge.session.plan import plan_session
@@ -81,6 +82,7 @@ def make_drop(
     source: Source | None = None,
     tempo: TempoMap | None = None,
     rate: int = RATE,
+    live: Mapping[str, Sequence[FxPlan]] = MappingProxyType({}),
 ) -> SmallDrop:
     """Write the sound files of a drop and its import.lua; a printed stem is its dry self, louder and with a tail.
 
@@ -124,6 +126,7 @@ def make_drop(
         common_gain_db=common_gain_db,
         source=source,
         tempo=tempo,
+        live=live,
     )
     (folder / "import.lua").write_text(import_script(plan), encoding="utf-8", newline="\n")
     return SmallDrop(folder, plan, mix, sounds)

@@ -9,7 +9,6 @@ import pytest
 
 from bridge.domain.preset import Bus, Preset, StemPreset
 from bridge.domain.render import Marker, Origin, Source
-from bridge.domain.session import FxPlan
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.session.reascript import import_script
 from tests.reaper.standin.machine import Reaper
@@ -177,31 +176,6 @@ def test_a_tempo_map_that_cannot_be_put_in_leaves_the_user_s_own(tmp_path: Path,
     reaper.run(make_drop(tmp_path, tempo=MAP).script)
     assert reaper.project.state() == before
     assert "change of tempo" in reaper.messages[0] or "set the tempo" in reaper.messages[0]
-
-
-def test_live_effects_take_their_preset_and_parameters_or_it_is_said(tmp_path: Path) -> None:
-    drop = make_drop(tmp_path)
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "hall.vstpreset").write_bytes(b"VST3")
-    fx = (
-        FxPlan("ReaVerbate", "plugins/hall.vstpreset", (("Wet", 0.25), ("Room size", 0.75))),
-        FxPlan("ReaDelay", "plugins/missing.vstpreset", (("No such knob", 0.5),)),
-        FxPlan("VST3: Not there"),
-    )
-    tracks = tuple(
-        type(track)(**{**vars(track), "fx": fx if track.key == "stem:vocals" else ()}) for track in drop.plan.tracks
-    )
-    reaper = Reaper()
-    reaper.run(rewritten(drop, tracks=tracks).script)
-    verb, delay = reaper.project.track("Vocals").fx
-    assert verb.preset == str(tmp_path / "plugins" / "hall.vstpreset")
-    assert (verb.values["Wet"], verb.values["Room size"], verb.values["Dampening"]) == (0.25, 0.75, 0.5)
-    assert delay.preset == ""
-    assert reaper.messages == [
-        "Vocals: ReaDelay did not take its preset plugins/missing.vstpreset.\n"
-        "Vocals: ReaDelay has no parameter No such knob.\n"
-        "Vocals: REAPER has no effect called VST3: Not there."
-    ]
 
 
 def muted(reaper: Reaper) -> list[bool]:

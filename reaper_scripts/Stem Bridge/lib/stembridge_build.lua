@@ -108,47 +108,6 @@ local function add_send(send, found)
   if send.bus then edit.set_send_text(from, index, edit.EXT, send.bus) end
 end
 
--- Sets parameters by the name that the effect's window shows; returns the names that it does not have.
-local function set_parameters(track, fx, wanted)
-  local missing = {}
-  for name in pairs(wanted) do missing[name] = true end
-  for parameter = 0, r.TrackFX_GetNumParams(track, fx) - 1 do
-    local _, label = r.TrackFX_GetParamName(track, fx, parameter)
-    local value = missing[label] and wanted[label]
-    if value and r.TrackFX_SetParamNormalized(track, fx, parameter, value) then missing[label] = nil end
-  end
-  local names = {}
-  for name in pairs(missing) do table.insert(names, name) end
-  table.sort(names)
-  return names
-end
-
-local function add_one_fx(spec, track, wanted, folder, notes)
-  local fx = r.TrackFX_AddByName(track, wanted.name, false, -1)
-  if fx < 0 then
-    table.insert(notes, ("%s: REAPER has no effect called %s."):format(spec.name, wanted.name))
-    return
-  end
-  if wanted.preset then
-    local path = folder .. wanted.preset:gsub("/", package.config:sub(1, 1))
-    if not r.file_exists(path) or not r.TrackFX_SetPreset(track, fx, path) then
-      table.insert(notes, ("%s: %s did not take its preset %s."):format(spec.name, wanted.name, wanted.preset))
-    end
-  end
-  for _, name in ipairs(set_parameters(track, fx, wanted.parameters or {})) do
-    table.insert(notes, ("%s: %s has no parameter %s."):format(spec.name, wanted.name, name))
-  end
-  -- On a bus that only gets sends, an effect's own dry signal would be heard a second time.
-  if spec.is_return and not (wanted.parameters or {}).Dry then
-    for parameter = 0, r.TrackFX_GetNumParams(track, fx) - 1 do
-      local _, label = r.TrackFX_GetParamName(track, fx, parameter)
-      if label == "Dry" and not r.TrackFX_SetParamNormalized(track, fx, parameter, 0) then
-        table.insert(notes, ("%s: please turn down Dry in %s."):format(spec.name, wanted.name))
-      end
-    end
-  end
-end
-
 local function add_marker(marker, start)
   local position = start + marker.start
   local is_region = marker.length > 0
@@ -180,7 +139,7 @@ return function(todo, found, folder)
   for _, want in ipairs(todo.takes) do table.insert(takes, add_take(want, found, todo.start)) end
   for _, send in ipairs(todo.sends) do add_send(send, found) end
   for _, spec in ipairs(todo.tracks) do
-    for _, fx in ipairs(spec.fx or {}) do add_one_fx(spec, found.tracks[spec.id], fx, folder, todo.notes) end
+    lib.fx.add_all(found.tracks[spec.id], spec, folder, todo.notes)
   end
   for _, marker in ipairs(todo.markers) do add_marker(marker, todo.start) end
   for _, mute in ipairs(todo.mutes) do set(mute.kind, mute.object, "B_MUTE", 1) end

@@ -42,7 +42,9 @@ local function missing(drop, folder)
       if piece.models[what] and not piece.has[id] then
         local first = spec.item.takes[1]
         local path = folder .. first.file:gsub("/", package.config:sub(1, 1))
-        table.insert(todo, { item = piece.item, model = piece.models[what], id = id, name = first.name, path = path })
+        local take = { item = piece.item, model = piece.models[what], id = id, name = first.name, path = path }
+        take.spec = spec
+        table.insert(todo, take)
       end
     end
   end
@@ -71,7 +73,25 @@ local function open_sources(todo)
   end
 end
 
--- Updates the project's stems from a drop. Returns how many takes were added; or nil and the reason.
+-- Names the live plugins of the drop that tracks of its new takes lack: effects are the user's, none is inserted here.
+local function lacking(todo)
+  local sentences, told = {}, {}
+  for _, want in ipairs(todo) do
+    local track = r.GetMediaItem_Track(want.item)
+    for _, wanted in ipairs(want.spec.fx or {}) do
+      local which = want.name .. wanted.name
+      if wanted.preset and not told[which] and not lib.fx.is_on(track, wanted) then
+        told[which] = true
+        local lacks = "%s: the newer stem is meant to go through %s, which its track lacks; its state is %s."
+        table.insert(sentences, lacks:format(want.name, wanted.name, wanted.preset))
+      end
+    end
+  end
+  return #sentences > 0 and table.concat(sentences, "\n") or nil
+end
+
+-- Updates the project's stems from a drop. Returns how many takes were added, and perhaps a message for the user; or
+-- nil and the reason.
 return function(drop, folder)
   local todo = missing(drop, folder)
   if #todo == 0 then return 0 end
@@ -81,6 +101,6 @@ return function(drop, folder)
   for _, want in ipairs(todo) do
     if want.source then r.PCM_Source_Destroy(want.source) end
   end
-  if ok then return #todo end
+  if ok then return #todo, lacking(todo) end
   return nil, result
 end

@@ -1,6 +1,6 @@
 """The functions of the API that the stand-in models, each under its own name, on a project with state.
 
-Here: tracks, items, takes, sends, effects, undo. `timeline` has markers and tempo, `window` the user and files.
+Here: tracks, items, takes, sends, undo. `effects`, `timeline` and `mixer` have more, `window` the user and files.
 """
 
 # ruff: noqa: N802
@@ -12,11 +12,10 @@ import copy
 from typing import TYPE_CHECKING
 
 from tests.reaper.standin.api import check_key, check_value
+from tests.reaper.standin.effects import Effects
 from tests.reaper.standin.refused import RefusedError
 from tests.reaper.standin.state import (
-    FX_PARAMETERS,
     Envelope,
-    Fx,
     Item,
     Send,
     Source,
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Calls", "RefusedError"]
 
 
-class Calls(Timeline):
+class Calls(Effects, Timeline):
     """One method per function; arguments are checked before, pointers are objects."""
 
     def __init__(self, reaper: Reaper) -> None:
@@ -253,39 +252,6 @@ class Calls(Timeline):
         self, track: Track, category: int, index: int, key: str, text: str, is_set: bool
     ) -> tuple[bool, str]:
         return self._text("GetSetTrackSendInfo_String", self._send(track, category, index), key, text, is_set)
-
-    def TrackFX_AddByName(self, track: Track, name: str, is_input: bool, instantiate: int) -> int:
-        if is_input or instantiate >= 0:
-            raise RefusedError("only track FX that are always added (instantiate -1) are modelled")
-        self._edit()
-        if name not in self._reaper.installed_fx:
-            return -1
-        track.fx.append(Fx(name, dict(FX_PARAMETERS.get(name, {}))))
-        return len(track.fx) - 1
-
-    def TrackFX_GetCount(self, track: Track) -> int:
-        return len(track.fx)
-
-    def TrackFX_SetPreset(self, track: Track, fx: int, name: str) -> bool:
-        self._edit()
-        if name.endswith(".vstpreset") and not self._reaper.locate(name).is_file():
-            return False
-        track.fx[fx].preset = name
-        return True
-
-    def TrackFX_GetNumParams(self, track: Track, fx: int) -> int:
-        return len(track.fx[fx].values)
-
-    def TrackFX_GetParamName(self, track: Track, fx: int, parameter: int) -> tuple[bool, str]:
-        names = list(track.fx[fx].values)
-        return (True, names[parameter]) if 0 <= parameter < len(names) else (False, "")
-
-    def TrackFX_SetParamNormalized(self, track: Track, fx: int, parameter: int, value: float) -> bool:
-        self._edit()
-        if not 0.0 <= value <= 1.0:
-            raise RefusedError(f"{value} is not normalised")
-        track.fx[fx].values[list(track.fx[fx].values)[parameter]] = value
-        return True
 
     # Undo
 

@@ -13,6 +13,7 @@ import lupa.lua54
 
 from tests.reaper.standin.api import Function, check_argument, functions, version_key
 from tests.reaper.standin.calls import Calls
+from tests.reaper.standin.effects import Vst3
 from tests.reaper.standin.gfx import Gfx
 from tests.reaper.standin.refused import RefusedError
 from tests.reaper.standin.sandbox import SETUP
@@ -48,6 +49,7 @@ FAILURES: dict[str, object] = {
     "SetTempoTimeSigMarker": False,
     "SetTrackSendInfo_Value": False,
     "TrackFX_AddByName": -1,
+    "TrackFX_GetParamFromIdent": -1,
     "TrackFX_SetParamNormalized": False,
     "TrackFX_SetPreset": False,
     "Undo_DoUndo2": 0,
@@ -81,6 +83,8 @@ class Reaper:
         self.template: list[Track] = []
         """Tracks of the template for new projects."""
         self.installed_fx = {"ReaComp", "ReaEQ", "ReaVerbate", "ReaDelay"}
+        self.plugins: dict[str, Vst3] = {}
+        """Plugins of others that are installed, by their names in REAPER's list: 'VST3: Name (Maker)'."""
         self.answers: list[str | None] = []
         """Files the user will choose in coming dialogs; None cancels."""
         self.inputs: list[str | None] = []

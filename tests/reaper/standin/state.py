@@ -101,6 +101,9 @@ class Fx:
     ring_seconds: float = 0.0
     """After so long, all that came in comes once more, half as loud."""
     is_instrument: bool = False
+    is_enabled: bool = True
+    wet: float = 1.0
+    """0..1, REAPER's own knob."""
 
 
 @dataclass(eq=False)
