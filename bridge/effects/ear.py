@@ -33,7 +33,7 @@ class Ear:
         self._heard = self._loud = 0
         self._waiting = np.zeros(0, bool)
         """Whether input frames are loud whose output is still to come."""
-        self._position = self._silent_from = 0
+        self._position = self._silent_from = self._loud_until = 0
         self._pause = self._longest_pause = 0
         self._gaps: list[tuple[int, int]] = []
 
@@ -47,7 +47,7 @@ class Ear:
 
         Longer than a second of loud sound, and than the longest digital silence that went in: an echo repeats that.
         """
-        still = [(self._silent_from, self._position)] if not self.is_dumb and self._is_gap(self._loud) else []
+        still = [(self._silent_from, self._loud_until)] if not self.is_dumb and self._is_gap(self._loud) else []
         return [(begin / self._rate, end / self._rate) for begin, end in [*self._gaps, *still]]
 
     def hear(self, given: FloatArray, made: FloatArray) -> None:
@@ -58,6 +58,8 @@ class Ear:
         self._rest(level)
         loud = np.concatenate([self._waiting, level > _LOUD])
         loud, self._waiting = loud[: made.shape[1]], loud[made.shape[1] :]
+        if loud.any():
+            self._loud_until = self._position + int(np.flatnonzero(loud)[-1]) + 1
         sounding = np.flatnonzero(np.abs(made).max(axis=0) > _SILENT)
         total = np.concatenate([[0], np.cumsum(loud)])  # (m + 1,)
         begins, ends = np.append(0, sounding + 1), np.append(sounding, made.shape[1])

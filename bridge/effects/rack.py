@@ -36,6 +36,7 @@ class Rack:
         self._notice = notice
         self._tried: dict[tuple[str, int, int], Insert] = {}
         self._open: set[Voice] = set()
+        self._played: list[Voice] = []
         self._told: set[str] = set()
         self.inserts: list[Insert] = []
         """What `fit` found, in the order of stems and chains."""
@@ -49,9 +50,13 @@ class Rack:
         self.close()
 
     def close(self) -> None:
-        """End every process that is left."""
+        """End every process that is left, and tell which plugins fell silent in the middle."""
         while self._open:
             self._open.pop().close()
+        doubts = filter(None, (voice.doubt() for voice in self._played))
+        self._played = []
+        for doubt in doubts:
+            self._say(doubt)
 
     def fit(self, stem: str, chain: Chain, *, sample_rate: int, channels: int) -> Chain:
         """Try every plugin of a chain on noise and return the chain without those that are skipped, or live.
@@ -137,6 +142,7 @@ class Rack:
         channels, size = first.shape
         file = self._file(step)
         with Voice(self._open, self._options, step, file, stem, sample_rate, channels, size) as voice:
+            self._played.append(voice)
             ready = np.zeros((channels, 0), np.float32)
             for block in itertools.chain([first], blocks):
                 out = voice.play(block)

@@ -13,6 +13,7 @@ from bridge.domain.preset import Plugin
 from bridge.domain.stems import FloatArray, display_name
 from bridge.effects.blame import MOST_CRASHES, record_crash
 from bridge.effects.channels import channel_sets
+from bridge.effects.ear import Ear
 from bridge.effects.host import Broken, Cage, Refused
 from bridge.effects.plugin_files import PluginFile, find_preset
 from bridge.errors import BridgeError, EffectError, PluginError, PresetError
@@ -24,10 +25,6 @@ _TRIAL_FRAMES = 8192
 _TRIAL_BLOCKS = 4
 _PATIENT_SECONDS = 4.0
 """A plugin may answer the noise of its trial as late as this: echoes alone, long look-ahead."""
-_LOUD = np.float32(0.01)
-"""-40 dBFS: what is quieter, a gate may well close on."""
-_DUMB_SECONDS = 5.0
-"""After so much loud sound, nothing but zeros is no effect any more."""
 _LOUDEST = np.float32(1000.0)
 """+60 dBFS."""
 _HELD_SECONDS = 1.0
@@ -54,8 +51,7 @@ class Voice:
         """`open_voices` holds it until it is closed; one that `plays` is an instrument."""
         self._all, self._options, self._plays = open_voices, options, plays
         self._step, self._file, self._stem, self._sample_rate = step, file, stem, sample_rate
-        self._given = self._taken = self._loud = 0
-        self._dumb = True
+        self._given = self._taken = 0
         preset = find_preset(step, self._options)
         self._cage = Cage(memory_bytes=int(self._options.memory_gb * 1e9))
         self._all.add(self)
@@ -67,6 +63,7 @@ class Voice:
             raise
         self.latency_frames = max(0, int(self._told.get("latency_frames", 0)))
         """As the plugin reported it; `play` has taken it out already, `sing` has not."""
+        self._ear = Ear(sample_rate, self.latency_frames)
 
     def __enter__(self) -> Self:
         return self
@@ -103,11 +100,24 @@ class Voice:
         self._given += block.shape[1]
         if self._given - self._taken > self.latency_frames + self._sample_rate * _HELD_SECONDS + block.shape[1]:
             raise self._no_sound("less sound than it was given")
-        self._dumb = self._dumb and not out.any()
-        self._loud += int(np.count_nonzero(np.abs(block).max(axis=0) > _LOUD)) if self._dumb else 0
-        if self._dumb and self._loud > _DUMB_SECONDS * self._sample_rate + self.latency_frames:
+        self._ear.hear(block, out)
+        if self._ear.is_broken:
             raise self._dumbness()
         return out
+
+    def doubt(self) -> str:
+        """Say in a sentence that it fell silent in the middle of what it was given; empty = it never did.
+
+        No error, since nobody can know: a gate may do so, and a plugin whose trial has ended does.
+        """
+        gaps = self._ear.gaps_seconds()
+        if not gaps:
+            return ""
+        long = sum(end - begin for begin, end in gaps)
+        return (
+            f"{self._name()} gave only silence for {long:.1f} s while sound went in, first near "
+            f"{format_duration(gaps[0][0])}: listen to it, and look whether its licence or trial has ended."
+        )
 
     def sing(self, messages: Sequence[tuple[int, bytes]], frames: int) -> FloatArray:
         """Return what an instrument makes of MIDI messages, each with its frame: (C, frames), checked as in `play`."""
@@ -139,10 +149,10 @@ class Voice:
             self.play(noise)
         patience = self.latency_frames + int(_PATIENT_SECONDS * self._sample_rate)
         for _ in range(0, patience, _TRIAL_FRAMES):
-            if not self._dumb:
+            if not self._ear.is_dumb:
                 return
             self.play(np.zeros_like(noise))
-        if self._dumb:
+        if self._ear.is_dumb:
             raise self._dumbness()
 
     def _ask_to_load(self, preset: str, channels: int, frames: int) -> dict[str, Any]:

@@ -97,10 +97,26 @@ def test_a_plugin_that_is_silent_on_noise_is_found_out_before_the_work(tmp_path:
         rack.fit("vocals", (fault("Silence", after=0.0),), sample_rate=RATE, channels=2)
 
 
+@pytest.mark.parametrize("kind", ["Silence", "Denormals"])
+def test_a_plugin_that_falls_silent_in_the_middle_is_told_once_by_name_and_goes_on(tmp_path: Path, kind: str) -> None:
+    told: list[str] = []
+    step = fault(kind)
+    with Rack(options(tmp_path), told.append) as rack:
+        rack.fit("vocals", (step,), sample_rate=RATE, channels=2)
+        for _ in range(2):
+            blocks = list(itertools.islice(rack.run(step, endless(), "vocals", RATE), 6))
+            assert blocks[0].any()
+            assert np.abs(blocks[-1]).max() < 1e-30
+        assert told == []
+    (doubt,) = told
+    assert "TestFault.vst3 on vocals gave only silence for" in doubt
+    assert "near 0:02" in doubt
+
+
 def test_silence_in_gives_no_alarm(tmp_path: Path) -> None:
     step = fault("None")
     silence = np.zeros((2, SIZE), np.float32)
-    with Rack(options(tmp_path)) as rack:
+    with Rack(options(tmp_path), pytest.fail) as rack:
         rack.fit("vocals", (step,), sample_rate=RATE, channels=2)
         for block in itertools.islice(rack.run(step, endless(silence), "vocals", RATE), 9):
             assert not block.any()
