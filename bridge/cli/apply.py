@@ -40,15 +40,11 @@ def apply(
     from bridge.config import load
 
     with feedback(json=json) as told:
-        try:
-            settings = load(config, flags=flags)
-            job = _job(Planner(settings, preset, outbox=outbox), source)
-            drops = run_jobs([job], told)
-            warn_of_trial(drops, told)
-        except BridgeError as exc:
-            if json:
-                told.failed(source, exc)
-            raise
+        told.subject = source
+        settings = load(config, flags=flags)
+        job = _job(Planner(settings, preset, outbox=outbox), source)
+        drops = run_jobs([job], told)
+        warn_of_trial(drops, told)
     if not drops:
         raise typer.Exit(1)
 

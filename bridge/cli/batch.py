@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json as json_text
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli import options, output
-from bridge.errors import ConfigError, SetupError
+from bridge.errors import ConfigError
 
 if TYPE_CHECKING:
     from bridge.batch.estimate import Estimate
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["batch"]
 
-_JOURNALS = "batch"
-"""Folder inside the state folder; one folder in it for each tree, place and set of options."""
 _MOST_LISTED = 20
 
 
@@ -39,7 +35,7 @@ def batch(
             "--outbox", "-o", metavar="FOLDER", parser=options.path, help="Default: 'FOLDER stems', beside it."
         ),
     ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="With all folders below.")] = False,
+    recursive: options.Recursive = False,
     layout: Annotated[
         str,
         typer.Option(
@@ -84,26 +80,19 @@ def batch(
 
     failed = 0
     with feedback(json=json) as told:
-        try:
-            if report is not None:
-                check_report(report)
-            gate = Gate(check_hours(only_between) if only_between is not None else "", only_when_idle)
-            top, out = _folders(folder, outbox)
-            told.top = top
-            settings = load(config, flags={**flags, "output.format": flags["output.format"] or "flac"})
-            found = find_renders([top], recursive=recursive)
-            for refused in found.refused:
-                told.failed(refused.path, refused)
-            if found.renders:
-                base = replace(Planner(settings, preset, model, out).job(found.renders[0]), store=None)
-                run = _Run(settings, base, top, out, layout, found.renders)
-                failed = (
-                    run.estimate(json=json) if dry_run else run.go(told, gate, failed_too=failed_too, report=report)
-                )
-        except SetupError as exc:
-            if json:
-                told.failed(None, exc)
-            raise
+        if report is not None:
+            check_report(report)
+        gate = Gate(check_hours(only_between) if only_between is not None else "", only_when_idle)
+        top, out = _folders(folder, outbox)
+        told.top = top
+        settings = load(config, flags={**flags, "output.format": flags["output.format"] or "flac"})
+        found = find_renders([top], recursive=recursive)
+        for refused in found.refused:
+            told.failed(refused.path, refused)
+        if found.renders:
+            base = replace(Planner(settings, preset, model, out).job(found.renders[0]), store=None)
+            run = _Run(settings, base, top, out, layout, found.renders)
+            failed = run.estimate(json=json) if dry_run else run.go(told, gate, failed_too=failed_too, report=report)
     if failed or found.refused:
         raise typer.Exit(1)
 
@@ -148,21 +137,19 @@ class _Run:
     @property
     def state(self) -> Path:
         """Folder of the journal: another preset, model, option or place is other work."""
+        from bridge.batch.earlier import journal_folder
         from bridge.config import state_folder
 
-        separation = asdict(self.base.separation)
-        for pace in ("device", "threads", "batch", "gpu_memory_gb"):
-            del separation[pace]
-        what = [str(self.top), str(self.out), self.layout, self.base.preset.name, self.base.preset.sha256]
-        bpm = [] if self.settings.presets.bpm is None else [self.settings.presets.bpm]
-        text = json_text.dumps([*what, separation, asdict(self.base.output), *bpm], ensure_ascii=True)
-        return state_folder() / _JOURNALS / hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
+        bpm = self.settings.presets.bpm
+        return journal_folder(state_folder(), self.base, self.top, self.out, layout=self.layout, bpm=bpm)
 
     def go(self, told: Feedback, gate: Gate, *, failed_too: bool, report: Path | None) -> int:
         """Do the work and return how many failed."""
+        from bridge.batch.earlier import all_works, drops_by_separation
         from bridge.batch.estimate import formats
         from bridge.batch.report import write_report
         from bridge.batch.run import Batch
+        from bridge.config import state_folder
         from bridge.journal.journal import open_journal
         from bridge.neighbour import Awake, lower_priority
         from bridge.worker.client import Worker
@@ -180,7 +167,7 @@ class _Run:
                 self._job,
                 told,
                 seconds=lengths,
-                stems=self._stems_elsewhere(),
+                stems=drops_by_separation(all_works(state_folder())),
                 attempts=self.settings.daemon.attempts,
                 patience_seconds=60 * self.settings.daemon.patience_minutes,
                 gate=gate,
@@ -214,7 +201,9 @@ class _Run:
         """Print what would be made, and what it costs; returns how many files cannot be done."""
         import shutil
 
+        from bridge.batch.earlier import all_works, drops_of
         from bridge.batch.estimate import estimate, formats, speed_of
+        from bridge.config import state_folder
         from bridge.journal.journal import read_works
 
         done = {work.path for work in read_works(self.state) if work.state == "done"}
@@ -233,7 +222,7 @@ class _Run:
             container=self.base.output.format,
             subtype=self.base.output.subtype,
             sizes={render: render.stat().st_size for render in found},
-            speed=speed_of(self._drops(), Path(self.base.separation.model).name),
+            speed=speed_of(drops_of(all_works(state_folder())), Path(self.base.separation.model).name),
         )
         there = next(folder for folder in (self.out, *self.out.parents) if folder.is_dir())
         free = shutil.disk_usage(there).free
@@ -260,33 +249,6 @@ class _Run:
         stems = choose_stems(find(options.model, self.settings.models.folders).stems, options).delivered
         printed = [stem for stem in stems if self.base.preset.for_stem(stem).chain]
         return len(stems) + (len(printed) if self.base.output.dry else 0)
-
-    def _works(self) -> list[Work]:
-        """Return what all journals know, those of other batches and of the daemon too; newest first."""
-        from bridge.config import state_folder
-        from bridge.errors import BridgeError
-        from bridge.journal.journal import read_works
-
-        works: list[Work] = []
-        journals = state_folder() / _JOURNALS
-        for folder in (state_folder(), *(sorted(journals.iterdir()) if journals.is_dir() else ())):
-            try:
-                works += read_works(folder)
-            except BridgeError:
-                # A journal that is damaged or of a newer version helps nobody here, and does no harm.
-                continue
-        return sorted(works, key=lambda work: work.arrived, reverse=True)
-
-    def _drops(self) -> list[Path]:
-        return [work.drop for work in self._works() if work.state == "done" and work.drop is not None]
-
-    def _stems_elsewhere(self) -> dict[str, list[Path]]:
-        """List the drops of all journals by what was separated how."""
-        stems: dict[str, list[Path]] = {}
-        for work in self._works():
-            if work.state == "done" and work.drop is not None and work.keys is not None:
-                stems.setdefault(work.keys.separation_key, []).append(work.drop)
-        return stems
 
     def _tell_planned(self, one: Planned, *, json: bool) -> None:
         if json:

@@ -55,6 +55,8 @@ class Logged(Feedback):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(value, BridgeError):
+            self._write_failure(None, value)
         self._write("error" if kind else "info", "ended", error=kind.__name__ if kind else "")
         self._file.close()
         self._shown.__exit__(kind, value, trace)
@@ -83,9 +85,12 @@ class Logged(Feedback):
         self._shown.done(render, drop)
 
     def failed(self, render: Path | None, error: BridgeError) -> None:
+        self._write_failure(render, error)
+        self._shown.failed(render, error)
+
+    def _write_failure(self, render: Path | None, error: BridgeError) -> None:
         fields = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
         self._write("error", "failed", render=render, **fields)
-        self._shown.failed(render, error)
 
     def _write(self, level: str, event: str, **fields: object) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")

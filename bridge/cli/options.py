@@ -14,7 +14,7 @@ import typer
 from bridge.cli import output
 
 __all__ = ["NONE_GIVEN", "OUTPUT", "PACE", "SEPARATION", "Config", "Flags", "Json", "Model", "Outbox", "Preset"]
-__all__ += ["Verbose", "path", "settings"]
+__all__ += ["Recursive", "Verbose", "path", "settings"]
 
 
 def path(text: str) -> Path:
@@ -49,6 +49,7 @@ Outbox = Annotated[
         help="Where drops appear. Default: the outbox of its inbox, else 'Stem Bridge' beside the render.",
     ),
 ]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="With all folders below.")]
 _SETTINGS: dict[str, object] = {
     "separation.stems": Annotated[
         str | None, typer.Option("--stems", metavar="A,B", help="Only these stems; all = every one.")

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from bridge.cli import options
-from bridge.errors import SetupError
 
 __all__ = ["process"]
 
@@ -24,7 +23,7 @@ def process(
     import_: Annotated[
         bool, typer.Option("--import", help="Bring the drops into the project that is open in REAPER.")
     ] = False,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all they contain.")] = False,
+    recursive: options.Recursive = False,
     flags: options.Flags = options.NONE_GIVEN,
     config: options.Config = None,
     json: options.Json = False,
@@ -40,23 +39,18 @@ def process(
     from bridge.intake.select import find_renders
 
     with feedback(json=json) as told:
-        try:
-            settings = load(config, flags=flags)
-            reaper = reaper_command(settings) if import_ else ()
-            planner = Planner(settings, preset, model, outbox)
-            found = find_renders(renders, recursive=recursive)
-            jobs = [planner.job(render) for render in found.renders]
-            for refused in found.refused:
-                told.failed(refused.path, refused)
-            drops = run_jobs(jobs, told) if jobs else []
-            warn_of_trial(drops, told)
-            if reaper:
-                bring_in(drops, reaper, told)
-            if len(jobs) + len(found.refused) > 1:
-                told.say(f"{len(drops)} done, {len(jobs) - len(drops) + len(found.refused)} failed.")
-        except SetupError as exc:
-            if json:
-                told.failed(None, exc)
-            raise
+        settings = load(config, flags=flags)
+        reaper = reaper_command(settings) if import_ else ()
+        planner = Planner(settings, preset, model, outbox)
+        found = find_renders(renders, recursive=recursive)
+        jobs = [planner.job(render) for render in found.renders]
+        for refused in found.refused:
+            told.failed(refused.path, refused)
+        drops = run_jobs(jobs, told) if jobs else []
+        warn_of_trial(drops, told)
+        if reaper:
+            bring_in(drops, reaper, told)
+        if len(jobs) + len(found.refused) > 1:
+            told.say(f"{len(drops)} done, {len(jobs) - len(drops) + len(found.refused)} failed.")
     if found.refused or len(drops) < len(jobs):
         raise typer.Exit(1)

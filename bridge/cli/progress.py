@@ -31,6 +31,8 @@ class Feedback:
 
     top: Path | None = None
     """Renders below it are called by their place in it, since many folders hold a 'Song.wav'."""
+    subject: Path | None = None
+    """The one render or drop that the whole call is about; None where it is about several."""
 
     def __init__(self) -> None:
         self._job_began = self._stage_began = 0.0
@@ -165,7 +167,14 @@ class Bars(Feedback):
 
 
 class Json(Feedback):
-    """One JSON object a line on stdout; for every render the last one is `done` or `failed`."""
+    """One JSON object a line on stdout; the last of every render, and of a call that failed, is `done` or `failed`."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(value, BridgeError):
+            self.failed(self.subject, value)
+        super().__exit__(kind, value, trace)
 
     def start(self, render: Path, number: int, of: int) -> None:
         output.event("started", render=render, number=number, of=of)

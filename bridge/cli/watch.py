@@ -9,7 +9,6 @@ import typer
 
 from bridge.cli import options
 from bridge.cli.progress import Feedback
-from bridge.errors import SetupError
 
 __all__ = ["watch"]
 
@@ -37,19 +36,14 @@ def watch(
 
     state = state_folder()
     with Logged(_shown(state, json=json), state / "logs") as told:
-        try:
-            daemon = Daemon(
-                load(config, flags=flags),
-                state,
-                told,
-                load=lambda: load(config, flags=flags),
-                include_existing=include_existing,
-            )
-            code = daemon.run(once)
-        except SetupError as exc:
-            if json:
-                told.failed(None, exc)
-            raise
+        daemon = Daemon(
+            load(config, flags=flags),
+            state,
+            told,
+            load=lambda: load(config, flags=flags),
+            include_existing=include_existing,
+        )
+        code = daemon.run(once)
     raise typer.Exit(code)
 
 
