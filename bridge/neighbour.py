@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,9 +12,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Literal, Self
 
-__all__ = ["Awake", "Deck", "in_hours", "lower_priority", "spare"]
+__all__ = ["Awake", "Pace", "Transport", "are_hours", "in_hours", "lower_priority", "spare"]
 
 Pace = Literal["full", "half", "stop"]
+"""How fast a job goes: as it can, half the time, or not at all; heard between two blocks."""
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 _NICER = 10
 _BELOW_NORMAL = 0x4000
 _SET_INFORMATION = 0x0200
@@ -42,6 +45,11 @@ def spare(cores_left: int, *, cores: int | None = None) -> int:
     return max(1, (cores or os.cpu_count() or 1) - cores_left)
 
 
+def are_hours(text: str) -> bool:
+    """Say whether a text is 'HH:MM-HH:MM', two times of day in 24 hours."""
+    return _HOURS.fullmatch(text) is not None
+
+
 def in_hours(hours: str, now: time.struct_time) -> bool:
     """Say whether the local time lies in 'HH:MM-HH:MM', which may pass midnight; '' is never."""
     if not hours:
@@ -51,7 +59,7 @@ def in_hours(hours: str, now: time.struct_time) -> bool:
     return begin <= minute < end if begin <= end else minute >= begin or minute < end
 
 
-class Deck:
+class Transport:
     """What the DAW last said of its transport; forgotten when it is not said again in time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

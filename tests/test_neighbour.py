@@ -13,7 +13,7 @@ import pytest
 from bridge.config import Tell
 from bridge.daemon.tell import Messenger, Note, filled, note_of
 from bridge.daemon.wake import Wake
-from bridge.neighbour import Awake, Deck, in_hours, lower_priority, spare
+from bridge.neighbour import Awake, Transport, in_hours, lower_priority, spare
 
 
 @pytest.mark.skipif(os.name == "nt", reason="nice values")
@@ -48,15 +48,15 @@ def test_quiet_hours_may_pass_midnight(hours: str, at: str, quiet: bool) -> None
 
 def test_what_the_daw_said_is_forgotten_when_it_does_not_say_it_again() -> None:
     now = [100.0]
-    deck = Deck(lambda: now[0])
-    assert deck.pace("pause") == "full"
-    deck.heard(True, 10.0)
-    assert [deck.pace(way) for way in ("pause", "throttle", "ignore")] == ["stop", "half", "full"]
+    transport = Transport(lambda: now[0])
+    assert transport.pace("pause") == "full"
+    transport.heard(True, 10.0)
+    assert [transport.pace(way) for way in ("pause", "throttle", "ignore")] == ["stop", "half", "full"]
     now[0] = 110.0
-    assert deck.pace("pause") == "full", "the DAW crashed while it played"
-    deck.heard(True, 10.0)
-    deck.heard(False, 10.0)
-    assert deck.pace("pause") == "full"
+    assert transport.pace("pause") == "full", "the DAW crashed while it played"
+    transport.heard(True, 10.0)
+    transport.heard(False, 10.0)
+    assert transport.pace("pause") == "full"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a call there, not a program")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bridge.errors import ConfigError
 from bridge.idle import idle_seconds
-from bridge.neighbour import in_hours
+from bridge.neighbour import are_hours, in_hours
 
 __all__ = ["Gate", "check_hours"]
 
-_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 _LOOK_EVERY_SECONDS = 10.0
 
 
 def check_hours(hours: str) -> str:
     """Return `hours` when it is 'HH:MM-HH:MM'; raises ConfigError. It may pass midnight; equal times are all day."""
-    if not _HOURS.fullmatch(hours):
+    if not are_hours(hours):
         raise ConfigError(
             f"'{hours}' are no hours to work in.", hint="Give two times of day, such as 22:00-07:00, in 24 hours."
         )

@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from bridge.neighbour import are_hours
+
 __all__ = ["Command", "Device", "Folder", "Folders", "Hours", "Part", "StemNames", "listed"]
 
 
@@ -32,7 +34,7 @@ def _device(value: str) -> str:
 
 
 def _hours(value: str) -> str:
-    if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
+    if value and not are_hours(value):
         raise PydanticCustomError("hours", "two times of day, such as '22:00-07:00', or '' for none")
     return value
 

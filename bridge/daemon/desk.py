@@ -1,28 +1,23 @@
-"""The work in hand, one at a time: handed to the worker, watched, published, and judged when it fails."""
+"""The work in hand, one at a time: handed to the worker, watched, and published."""
 
 from __future__ import annotations
 
-import os
-import random
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from bridge.config import Settings
 from bridge.daemon import recovery
-from bridge.daemon.done_folder import put_away
-from bridge.daemon.failure import judge
 from bridge.daemon.jobs import inbox_of, plan_job
 from bridge.daemon.outboxes import Outboxes
-from bridge.daemon.parked import forget_reason, keep_reason
-from bridge.daemon.places import Places
+from bridge.daemon.outcomes import Outcomes
+from bridge.daemon.parked import forget_reason
 from bridge.daemon.sameness import Sameness
-from bridge.daemon.tell import Messenger, Told
+from bridge.daemon.tell import Told
 from bridge.delivery.publish import publish
 from bridge.delivery.stage import discard_stage, sweep
-from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, Drop, Staged
+from bridge.domain.drop import MANIFEST, Staged
 from bridge.domain.events import Event, place_of
 from bridge.domain.job import Job
 from bridge.domain.work import Identified, Work
@@ -31,8 +26,6 @@ from bridge.errors import (
     Cancelled,
     DestinationError,
     NoSpaceError,
-    ReadError,
-    RenderChangedError,
     SetupError,
     WorkerError,
     by_name,
@@ -56,27 +49,17 @@ class Desk:
         settings: Settings,
         state_folder: Path,
         told: Told,
-        messenger: Messenger,
+        outcomes: Outcomes,
         outboxes: Outboxes,
-        places: Places,
-        *,
-        clock: Callable[[], float] = time.time,
-        luck: Callable[[], float] = random.random,
     ) -> None:
         self.settings = settings
         self.current: Work | None = None
-        self.failures = 0
-        """Renders that were put aside so far."""
-        self.done = 0
         self._journal = journal
         self._worker = worker
         self.state_folder = state_folder
         self._told = told
-        self._messenger = messenger
+        self._outcomes = outcomes
         self._outboxes = outboxes
-        self._places = places
-        self._clock = clock
-        self._luck = luck
         self._sameness = Sameness(journal)
         self._job: Job | None = None
         self._keys: Identified | None = None
@@ -99,19 +82,20 @@ class Desk:
         try:
             job = plan_job(work, self.settings)
         except BridgeError as error:
-            self._fail(work, error)
+            self._outcomes.failed(work, error)
             return
         forget_reason(self.state_folder, work)
         begun = self._journal.begin(work)
         self.current, self._job = begun, replace(job, id=begun.job_id)
         self._keys, self._made_before, self._hung = None, None, False
         self._place, self._note_at = 0, time.monotonic() + _NOTE_SECONDS
-        self._told.start(begun.path, self.done + self.failures + 1, self.done + self.failures + of)
+        ended = self._outcomes.finished + self._outcomes.failures
+        self._told.start(begun.path, ended + 1, ended + of)
         try:
             self._worker.begin(self._job, self._report, self._decide)
         except BridgeError as error:
             self._end()
-            self._fail(begun, error)
+            self._outcomes.failed(begun, error)
 
     def turn(self, seconds: float) -> bool:
         """Listen to the worker for so long, and act on what it says; returns whether the work in hand has ended."""
@@ -124,10 +108,10 @@ class Desk:
             self._recognise(work)
         except WorkerError as error:
             self._end()
-            self._fail(self._journal.reach(work, self._place), self._silence(work) if self._hung else error)
+            self._outcomes.failed(self._journal.reach(work, self._place), self._silence(work) if self._hung else error)
         except BridgeError as error:
             self._end()
-            self._fail(work, error)
+            self._outcomes.failed(work, error)
         else:
             if staged is not None:
                 self._deliver(work, staged)
@@ -181,7 +165,7 @@ class Desk:
             self._told.say(f"  {work.path.name} was done before")
         else:
             self._told.say(f"  {work.path.name} was done before, and its drop was removed; jobs retry makes it again")
-        self._finish(work, drop, self._keys)
+        self._outcomes.done(work, drop, self._keys)
 
     def _deliver(self, work: Work, staged: Staged) -> None:
         assert self._keys is not None
@@ -208,63 +192,11 @@ class Desk:
                 self._told.failed(work.path, lost)
                 return
             discard_stage(staged.outbox, work.job_id)
-            self._fail(work, WorkerError(error.message, hint=error.hint, path=error.path))
+            self._outcomes.failed(work, WorkerError(error.message, hint=error.hint, path=error.path))
         else:
             if drop.doubt:
                 self._told.say(drop.doubt)
-            self._finish(work, drop.folder, work.keys)
-
-    def _finish(self, work: Work, folder: Path, keys: Identified) -> None:
-        work = self._journal.done(work, folder, keys)
-        self.done += 1
-        self._told.done(work.path, Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST))
-        self._messenger.finished(self.settings.tell, work.path, folder)
-        moves = any(one.path.absolute() == work.inbox and one.after == "move" for one in self.settings.inboxes)
-        if moves and self._places.trouble(work.inbox) is None:
-            put_away(work, self._told.say)
-
-    # What went wrong
-
-    def _fail(self, work: Work, error: BridgeError) -> None:
-        if isinstance(error, ReadError):
-            if (trouble := self._places.trouble(work.inbox)) is not None:
-                # Not the render is at fault; it settles again once its inbox is back.
-                error = RenderChangedError(
-                    f"{work.path.name} could not be read to its end: {trouble.reason}",
-                    hint=trouble.hint,
-                    path=work.path,
-                )
-            elif not os.path.lexists(work.path):
-                self._journal.move(work, "gone", error=error)
-                return
-        if work.state == "running" and not isinstance(error, SetupError):
-            # Whatever it died of, without its outbox it could not have lived.
-            error = self._outboxes.lost(inbox_of(work, self.settings).outbox) or error
-        verdict = judge(
-            error,
-            attempts=work.attempts,
-            deaths=work.deaths,
-            limit=self.settings.daemon.attempts,
-            rescan_seconds=self.settings.intake.rescan_seconds,
-            luck=self._luck(),
-        )
-        not_before = self._clock() + verdict.wait_seconds if verdict.state == "retry" else 0.0
-        said_before = (work.error, work.reason) == (type(error).__name__, error.message)
-        work = self._journal.move(work, verdict.state, error=error, not_before=not_before)
-        if verdict.pauses_outbox:
-            self._outboxes.pause(inbox_of(work, self.settings).outbox, error)
-        if verdict.state == "parked":
-            self.put_aside(work, error)
-        elif not said_before:
-            self._told.failed(work.path, error)
-
-    def put_aside(self, work: Work, error: BridgeError) -> None:
-        """Tell of a work that was parked, and keep why."""
-        self.failures += 1
-        log_tail = self._worker.log_tail() if work.attempts else ""
-        keep_reason(self.state_folder, work, log_tail)
-        self._told.failed(work.path, error)
-        self._messenger.failed(self.settings.tell, work.path, error.message)
+            self._outcomes.done(work, drop.folder, work.keys)
 
     def _silence(self, work: Work) -> WorkerError:
         return WorkerError(
@@ -294,7 +226,7 @@ class Desk:
                 hint="If the computer or a person ended it, try again: stem-bridge jobs retry all",
                 path=work.path,
             )
-            self.put_aside(self._journal.move(work, "parked", error=error), error)
+            self._outcomes.put_aside(self._journal.move(work, "parked", error=error), error)
         self.settle_outboxes(hashes=at_start)
         for inbox in self.settings.inboxes:
             if self._outboxes.is_open(inbox.outbox.absolute()):
@@ -332,7 +264,7 @@ class Desk:
         drop = recovery.find_delivered(work, outbox, self._is_claimed, hashes=hashes)
         if drop is not None and work.keys is not None:
             discard_stage(outbox, work.job_id)
-            self._finish(work, drop.folder, work.keys)
+            self._outcomes.done(work, drop.folder, work.keys)
         else:
             self._journal.move(work, "ready")
 

@@ -20,9 +20,11 @@ from bridge.daemon.agenda import Agenda
 from bridge.daemon.board import Board
 from bridge.daemon.choices import write_choices
 from bridge.daemon.desk import Desk
+from bridge.daemon.gate import Gate
 from bridge.daemon.keep import keep_for
 from bridge.daemon.live import Live
 from bridge.daemon.outboxes import Outboxes
+from bridge.daemon.outcomes import Outcomes
 from bridge.daemon.places import Places
 from bridge.daemon.reconcile import Reconciler
 from bridge.daemon.requests import cancel, retry
@@ -35,7 +37,7 @@ from bridge.errors import RenderChangedError, RetryError, SetupError, WorkerErro
 from bridge.intake.inbox import Listing, list_inbox
 from bridge.intake.watcher import Watcher
 from bridge.journal.journal import open_journal
-from bridge.neighbour import Awake, Deck, in_hours, lower_priority
+from bridge.neighbour import Awake, lower_priority
 from bridge.worker.client import Worker
 
 __all__ = ["Daemon"]
@@ -80,12 +82,12 @@ class Daemon:
         self._lister = lister
         self._agenda = Agenda()
         self._wake = Wake()
-        self._deck = Deck()
+        self._gate = Gate()
         self._touched: set[Path] = set()
         self._stops = 0
         self._stop_by = float("inf")
         self._stop_is_said = False
-        self._reload_wanted = self._paused = self._tripped = self._looked = self._settles = False
+        self._reload_wanted = self._tripped = self._looked = self._settles = False
         self._changed = True
 
     def stop(self) -> None:
@@ -121,7 +123,7 @@ class Daemon:
             self._desk.take_back(cancelled=False)
             self._changed = True
             self._tell("stopped")
-            undone = self._desk.failures > 0 or self._has(_UNDONE) or self._reconciler.is_left_waiting
+            undone = self._outcomes.failures > 0 or self._has(_UNDONE) or self._reconciler.is_left_waiting
             return int(once and undone)
 
     # The steps of a turn
@@ -145,8 +147,7 @@ class Daemon:
         if self._reload_wanted:
             self._reload_wanted = False
             self._read_settings()
-        while_playing = self._settings.daemon.while_playing
-        self._worker.pace("stop" if self._paused else self._deck.pace(while_playing))
+        self._worker.pace(self._gate.pace(self._settings.daemon))
 
     def _look(self) -> None:
         """Compare the inboxes with the journal: when something happened, when something settled, and by the clock."""
@@ -247,21 +248,24 @@ class Daemon:
         self._awake = opened.enter_context(Awake())
         self._places = Places(self._journal.folders, self._wake.set)
         self._outboxes = Outboxes(self._places.trouble, first_pause_seconds=self._first_pause_seconds)
-        self._desk = Desk(
+        self._outcomes = Outcomes(
             self._journal,
-            worker,
             settings,
             self._state_folder,
             self._board,
             self._messenger,
             self._outboxes,
             self._places,
+            worker.log_tail,
+        )
+        self._desk = Desk(
+            self._journal, worker, settings, self._state_folder, self._board, self._outcomes, self._outboxes
         )
         self._reconciler = Reconciler(
             self._journal,
             settings,
             self._board.say,
-            self._desk.put_aside,
+            self._outcomes.put_aside,
             self._places,
             late=self._wake.set,
             lister=self._lister,
@@ -291,7 +295,7 @@ class Daemon:
         except SetupError as error:
             self._board.failed(None, error)
             return
-        self._settings = self._desk.settings = settings
+        self._settings = self._desk.settings = self._outcomes.settings = settings
         self._reconciler.configure(settings)
         self._desk.try_again_what_waited_for_the_user()
         self._watch()
@@ -309,23 +313,16 @@ class Daemon:
             elif wish.do == "keep":
                 keep_for(self._settings, self._state_folder, wish.drop, self._board)
             elif wish.do in ("pause", "resume"):
-                self._paused = wish.do == "pause"
+                self._gate.is_shut = wish.do == "pause"
             elif wish.do == "reload":
                 self.reload()
             elif wish.do == "stop":
                 self.stop()
             elif wish.do != "rescan":
-                self._deck.heard(wish.do != "stopped", wish.seconds)
+                self._gate.transport.heard(wish.do != "stopped", wish.seconds)
 
     def _why_paused(self) -> str:
-        """Say why no work may begin; empty when one may."""
-        if self._paused:
-            return "Paused by request."
-        if self._deck.pace(self._settings.daemon.while_playing) == "stop":
-            return "The DAW plays or records."
-        if in_hours(self._settings.daemon.quiet_hours, time.localtime()):
-            return f"Quiet hours ({self._settings.daemon.quiet_hours})."
-        return ""
+        return self._gate.why_closed(self._settings.daemon)
 
     def _is_over(self, once: bool) -> bool:
         if self._stops:

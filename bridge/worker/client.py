@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from bridge.delivery.stage import discard_stage, hold_stage
 from bridge.domain.drop import Staged
@@ -16,14 +16,13 @@ from bridge.domain.events import Event, Report
 from bridge.domain.job import Job
 from bridge.domain.work import Identified
 from bridge.errors import Cancelled, DeviceError, WorkerError
+from bridge.neighbour import Pace
 from bridge.worker import protocol
 from bridge.worker.child_process import CHILD, ChildProcess
 
-__all__ = ["Decide", "Pace", "Worker"]
+__all__ = ["Decide", "Worker"]
 
 Decide = Callable[[Identified], Path | None]
-Pace = Literal["full", "half", "stop"]
-"""How fast a job goes: as it can, half the time, or not at all; heard between two blocks."""
 
 _CANCEL_GRACE_SECONDS = 8.0
 """A forward pass in flight may take seconds; after this the worker is killed."""
