@@ -4,14 +4,18 @@
     python -m training.heldout WEIGHTS.safetensors [...] [--songs 12] [--seconds 20] [--json FILE]
 
 The songs are those of OpenTTD and Planet Blupi through TimGM6mb, half of them with a sung vocal of flite's voices; the
-same every time. For every model: SDR and SDR improvement over the mix per stem, mean and median, and how loud every
-true stem sounds in every output (bleed), all on full songs through the product's own engine, overlap 0.25, no
-shifts, `other` = mix - the rest as it is delivered. The last row is the trivial answer, the mix itself.
+same every time on one machine. The fingerprint that is printed first says which songs they were, and only figures of
+one fingerprint can be compared: the singer and the effects are those of training, so changing them changes it.
+
+For every model: SDR and SDR improvement over the mix per stem, mean and median, and how loud every true stem sounds
+in every output (bleed), all on full songs through the product's own engine, overlap 0.25, no shifts, `other` = mix -
+the rest as it is delivered. The last row is the trivial answer, the mix itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import random
@@ -57,11 +61,12 @@ def main() -> None:
     options.add_argument("--json", type=Path)
     options.add_argument("--cache", type=Path, default=Path("out/heldout"))
     given = options.parse_args()
-    songs = [_cached(given.cache, number, given.seconds) for number in range(given.songs)]
+    songs = [song(given.cache, number, given.seconds) for number in range(given.songs)]
+    print(f"songs {fingerprint(songs)}")
     results = {}
     for weights in given.weights:
-        results[str(weights)] = summary([score(song, _separated(weights, sum(song.values()))) for song in songs])
-    trivial = [score(song, {stem: sum(song.values()) for stem in song}) for song in songs]
+        results[str(weights)] = summary([score(one, separated(weights, sum(one.values()))) for one in songs])
+    trivial = [score(one, {stem: sum(one.values()) for stem in one}) for one in songs]
     results["the mix as every stem"] = summary(trivial)
     baseline = results["the mix as every stem"]["mean_sdr_db"]
     for name, result in results.items():
@@ -73,6 +78,15 @@ def main() -> None:
             print(f"  {measure:24}", values)
     if given.json:
         given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def fingerprint(songs: list[dict[str, Sound]]) -> str:
+    """Return twelve hex digits that tell one set of songs from another: SHA-256 of all samples at 16 bits."""
+    digest = hashlib.sha256()
+    for one in songs:
+        for stem in sorted(one):
+            digest.update(stem.encode() + np.rint(one[stem] * 32767).astype("<i2").tobytes())
+    return digest.hexdigest()[:12]
 
 
 def summary(scores: list[Scores]) -> dict[str, dict[str, object]]:
@@ -94,7 +108,7 @@ def summary(scores: list[Scores]) -> dict[str, dict[str, object]]:
     }  # type: ignore[return-value]
 
 
-def _cached(cache: Path, number: int, seconds: float) -> dict[str, Sound]:
+def song(cache: Path, number: int, seconds: float) -> dict[str, Sound]:
     """Make a song, or read the one that was made before: stem to (2, frames); absent stems are left out."""
     folder = cache / f"{number:02}-{seconds:g}s"
     if not folder.is_dir():
@@ -115,7 +129,7 @@ def _song(number: int, seconds: float, cache: Path) -> dict[str, Sound]:
     stems = played(order[number % len(order)], font, start=START_SECONDS, seconds=seconds)
     if number % 2 == 0:
         voice = rng.choice(VOICES)
-        stems["vocals"] = sing(rng, seconds, rng.randrange(12), rng.randint(80, 140), lambda: _flite(rng, voice)).T
+        stems["vocals"] = sing(rng, seconds, rng.randrange(12), rng.randint(80, 140), lambda: flite(rng, voice)).T
     made = {}
     for stem, sound in stems.items():
         loud = np.abs(sound).max(axis=0) > 1e-3
@@ -127,7 +141,7 @@ def _song(number: int, seconds: float, cache: Path) -> dict[str, Sound]:
     return {stem: np.ascontiguousarray(sound * gain, dtype=np.float32) for stem, sound in made.items()}
 
 
-def _flite(rng: random.Random, voice: str) -> npt.NDArray[np.float32]:
+def flite(rng: random.Random, voice: str) -> npt.NDArray[np.float32]:
     with tempfile.TemporaryDirectory() as name:
         wav = Path(name) / "line.wav"
         subprocess.run(
@@ -137,11 +151,15 @@ def _flite(rng: random.Random, voice: str) -> npt.NDArray[np.float32]:
     return np.asarray(soxr.resample(sound, rate, SPEECH_RATE), dtype=np.float32)
 
 
-def _separated(weights: Path, mix: Sound) -> dict[str, Sound]:
-    """Run a mix through the network as the product does: stem to (2, frames), `other` = mix - the rest."""
+def separated(weights: Path, mix: Sound) -> dict[str, Sound]:
+    """Run a mix through the network in a weights file: stem to (2, frames), `other` = mix - the rest."""
     model = network()
     model.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
-    model.eval()
+    return made_by(model.eval(), mix)
+
+
+def made_by(model: torch.nn.Module, mix: Sound) -> dict[str, Sound]:
+    """Run a mix through a network as the product does: stem to (2, frames), `other` = mix - the rest."""
     rows = [index for index, stem in enumerate(STEMS) if stem != "other"]
     segment = int(RATE * SEGMENT)
 

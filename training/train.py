@@ -21,7 +21,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from queue import Queue
@@ -50,9 +50,9 @@ KEEP_SECONDS = 180.0
 OTHER = STEMS.index("other")
 
 
-def network() -> HTDemucs:
-    """Build the network of the bundled model."""
-    return HTDemucs(**NETWORK, segment=SEGMENT)
+def network(**changes: Any) -> HTDemucs:
+    """Build the network of the bundled model, or one that differs from it."""
+    return HTDemucs(**{**NETWORK, "segment": SEGMENT, **changes})
 
 
 def main() -> None:
@@ -74,13 +74,21 @@ class Training:
     """One run; everything that must survive it is in the checkpoint."""
 
     def __init__(
-        self, pool: Path, checkpoint: Path, start: Path | None, hours: float, rate: float, batch: int | None
+        self,
+        pool: Path,
+        checkpoint: Path,
+        start: Path | None,
+        hours: float,
+        rate: float,
+        batch: int | None,
+        model: HTDemucs | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.batch = batch or (32 if self.device.type == "cuda" else 2)
         self.pool, self.checkpoint, self.rate = Pool(pool), checkpoint, rate
-        self.total_seconds = hours * 3600
-        self.model = network()
+        self.total_seconds, self.clock = hours * 3600, clock
+        self.model = model or network()
         if start is not None:
             self.model.load_state_dict({name: value.float() for name, value in load_file(start).items()})
         self.model.to(self.device)
@@ -95,11 +103,11 @@ class Training:
         """Train until the time is over."""
         print(f"{len(self.pool.songs)} songs, step {self.step}, {self.seconds / 3600:.2f} h so far", flush=True)
         examples = self._examples()
-        began, before = time.monotonic(), self.seconds
+        began, before = self.clock(), self.seconds
         kept, ratios = began, []
         while self.seconds < self.total_seconds:
             ratios.append(self._learn(next(examples)))
-            now = time.monotonic()
+            now = self.clock()
             self.seconds = before + now - began
             if now - kept > KEEP_SECONDS or self.seconds >= self.total_seconds:
                 self._keep(torch.cat(ratios).nanmedian(0).values)
