@@ -64,6 +64,8 @@ class Arithmetic:
 
     stems = ("drums", "bass", "other", "vocals")
     device = "none"
+    left: str | None = None
+    batch = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     members = (("arithmetic", "0" * 64),)
 

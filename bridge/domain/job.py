@@ -43,8 +43,8 @@ class SeparationOptions:
     """Of the products in a network; `auto` is bfloat16 where it was measured to be inaudible and is quicker."""
     threads: int = 0
     """CPU threads; 0 = all cores."""
-    batch: int = 1
-    """Segments per forward; 1..64."""
+    batch: int = 0
+    """Segments per forward at the most; 1..64; 0 = what fits an accelerator's memory, one on a CPU."""
     gpu_memory_gb: float = 0.0
     """Most memory to take on a card, in 10^9 bytes; 0 = no limit."""
 

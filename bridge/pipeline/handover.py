@@ -90,7 +90,7 @@ def model_record(
         overlap=options.overlap,
         shifts=options.shifts,
         residual=options.residual,
-        batch=options.batch,
+        batch=separator.batch,
         separation_key=separation_key(job, audio_key, [sha256 for _, sha256 in separator.members]),
         segments=None if store is None else SegmentsRecord(computed=store.computed, stored=store.found),
     )

@@ -14,7 +14,9 @@ from bridge.domain.job import SeparationOptions
 from bridge.domain.stems import FloatArray
 from bridge.models.registry import Model
 from bridge.models.weights import checksums, locate
+from bridge.separation.buckets import gauge_of
 from bridge.separation.device import choose_device, choose_precision, describe_device, give_back
+from bridge.separation.ladder import Ladder
 from bridge.separation.network import Network
 from bridge.separation.store import Store
 from bridge.separation.stream import Listener, stream_estimates
@@ -53,6 +55,10 @@ class DemucsSeparator:
         signatures = (member.signature for member in model.members)
         self._members = tuple(zip(signatures, checksums(model, folders), strict=True))
         processor = choose_device(device)
+        if processor.type == "cuda":
+            # What else asks for a card, such as page-locked memory, then asks for this one.
+            torch.cuda.set_device(processor)
+        self._ladder: Ladder | None = None
         self._network = Network(model, locate(model, folders), processor, choose_precision(precision, processor))
 
     @property
@@ -70,6 +76,11 @@ class DemucsSeparator:
     def left(self) -> str | None:
         """Why the device is another than the one it began on; None = it is not."""
         return self._network.left
+
+    @property
+    def batch(self) -> int:
+        """Windows that the last render's forwards took at the most."""
+        return 1 if self._ladder is None else self._ladder.most
 
     @property
     def precision(self) -> Literal["float32", "bfloat16"]:
@@ -94,13 +105,16 @@ class DemucsSeparator:
         def rows() -> tuple[str, ...]:
             return tuple(self._fingerprint(stem) for stem in wanted)
 
+        gauge = gauge_of(self._network.asked, options.gpu_memory_gb)
+        self._ladder = ladder = self._network.bind(wanted, batch=options.batch, gauge=gauge)
         listener = Listener(
-            self._network.bind(wanted),
+            ladder,
             rows(),
             self._network.grid(options.overlap, exact_tail=self._exact_tail),
             self.model.sample_rate,
             beside=self._network.device.type != "cpu",
             rows_now=rows,
+            batch=lambda: ladder.most,
         )
         try:
             yield from stream_estimates(listener, mix, scan, options, store)

@@ -21,6 +21,7 @@ __all__ = [
     "exact_products",
     "give_back",
     "is_out_of_memory",
+    "total_bytes",
 ]
 
 Precision = Literal["float32", "bfloat16"]
@@ -53,11 +54,18 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
+def total_bytes(device: torch.device) -> int:
+    """Return how much memory a GPU has, or Apple's lets one program have."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return int(torch.mps.recommended_max_memory())
+
+
 def cap_memory(
     device: torch.device,
     most_gb: float,
     *,
-    total_bytes: Callable[[torch.device], int] | None = None,
+    total_bytes: Callable[[torch.device], int] = total_bytes,
     limit: Callable[[float, torch.device], None] | None = None,
 ) -> None:
     """Let this process take at most so much memory of a GPU, in 10^9 bytes; 0 = all of it. Nothing happens on a CPU.
@@ -66,14 +74,8 @@ def cap_memory(
     """
     if device.type == "cpu":
         return
-    total = (total_bytes or _total_bytes)(device)
+    total = total_bytes(device)
     (limit or _limit)(min(1.0, most_gb * 1e9 / total) if most_gb else 1.0, device)
-
-
-def _total_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    return int(torch.mps.recommended_max_memory())
 
 
 def _limit(fraction: float, device: torch.device) -> None:

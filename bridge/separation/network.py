@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
@@ -18,6 +19,7 @@ from bridge.domain.stems import FloatArray
 from bridge.errors import ModelError
 from bridge.models.config import MemberConfig, read_member
 from bridge.models.registry import Model
+from bridge.separation.buckets import Gauge, try_one
 from bridge.separation.crossing import cross_without_waiting
 from bridge.separation.device import Precision, device_errors, exact_products
 from bridge.separation.ferry import Ferry
@@ -81,7 +83,8 @@ class Network:
     ) -> None:
         """Take the precision of products, float32 or bfloat16; only networks with a transformer know the latter."""
         self.model = model
-        self.device = self._asked = device
+        self.device = self.asked = device
+        """Where it is now, and where it was asked to be."""
         self.left: str | None = None
         """Why the device is another than was asked for."""
         self._paths = tuple(paths)
@@ -112,13 +115,14 @@ class Network:
         pads = any(config.klass in _TRANSFORMERS for config in self._configs)
         return Grid(self._segment_frames, stride, pads, exact_tail)
 
-    def bind(self, wanted: Sequence[str]) -> Ladder:
+    def bind(self, wanted: Sequence[str], *, batch: int = 1, gauge: Gauge | None = None) -> Ladder:
         """Return the forward that gives `wanted` stems; only members that have a say in one of them run.
 
+        It takes `batch` windows at a time at the most; 0: as many as the gauge finds room for, one without a gauge.
         A card without memory is left for the CPU until the next call, and `left` then says so.
         """
         if self.left is not None:
-            self.left, self.device = None, self._asked
+            self.left, self.device = None, self.asked
             self._members.clear()
 
         def on_cpu() -> _Bound:
@@ -126,7 +130,10 @@ class Network:
             self._members.clear()
             return self._bound(wanted)
 
-        return Ladder(self._bound(wanted), None if self.device.type == "cpu" else on_cpu)
+        forward = self._bound(wanted)
+        if not batch and gauge is not None:
+            batch = try_one(lambda: forward(np.zeros((1, 2, self._segment_frames), np.float32)), gauge)
+        return Ladder(forward, None if self.device.type == "cpu" else on_cpu, batch or 1)
 
     def _bound(self, wanted: Sequence[str]) -> _Bound:
         rows = [self.model.stems.index(stem) for stem in wanted]

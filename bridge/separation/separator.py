@@ -34,6 +34,11 @@ class Separator(Protocol):
         ...
 
     @property
+    def batch(self) -> int:
+        """Windows that the last render's forwards took at the most, for the manifest."""
+        ...
+
+    @property
     def precision(self) -> Literal["float32", "bfloat16"]:
         """Precision of the network's products, for the manifest."""
         ...
@@ -71,6 +76,7 @@ class FakeSeparator:
     stems = ("drums", "bass", "other", "vocals")
     device = "none"
     left: str | None = None
+    batch = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     members = ()
 

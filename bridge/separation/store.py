@@ -21,6 +21,7 @@ from bridge.domain.job import StoreOptions
 from bridge.domain.stems import FloatArray
 from bridge.separation.segments import SegmentFolder, Usage
 from bridge.units import format_bytes
+from bridge.words import reason_of
 
 __all__ = ["Remembered", "Store", "clear_store", "usage_of_store"]
 
@@ -92,7 +93,7 @@ class Store:
                 return
             self._folder.keep(key, samples)
         except OSError as exc:
-            self._stop(f"{self._options.folder} takes no more: {(exc.strerror or str(exc)).lower()}")
+            self._stop(f"{self._options.folder} takes no more: {reason_of(exc)}")
 
     def finish(self) -> None:
         """Say that the job is done: what was kept for this one alone goes."""

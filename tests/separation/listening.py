@@ -31,6 +31,7 @@ class CountingSeparator:
     stems = STEMS
     device = "none"
     left: str | None = None
+    batch = 1
     backend = "torch"
     precision = "float32"
 

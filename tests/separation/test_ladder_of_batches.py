@@ -47,7 +47,7 @@ class Card:
 @pytest.mark.parametrize("room", range(1, 9))
 def test_every_window_is_estimated_once_in_order_whatever_the_memory(room: int) -> None:
     card = Card(room)
-    ladder = Ladder(card, None)
+    ladder = Ladder(card, None, most=64)
     assert np.array_equal(ladder(WINDOWS)[:, 0], 2 * WINDOWS)
     card.sizes.clear()
     assert np.array_equal(ladder(WINDOWS)[:, 0], 2 * WINDOWS)
@@ -56,23 +56,24 @@ def test_every_window_is_estimated_once_in_order_whatever_the_memory(room: int) 
 
 def test_a_card_without_room_for_one_window_is_left_for_good() -> None:
     card, cpu = Card(0), Card(100)
-    ladder = Ladder(card, lambda: cpu)
+    ladder = Ladder(card, lambda: cpu, most=64)
     assert np.array_equal(ladder(WINDOWS)[:, 0], 2 * WINDOWS)
-    assert card.sizes == [7, 4, 2, 1]
+    assert card.sizes == [4, 2, 1]
     ladder(WINDOWS)
-    assert card.sizes == [7, 4, 2, 1]
+    assert card.sizes == [4, 2, 1]
+    assert set(cpu.sizes) == {1}
 
 
 def test_with_nowhere_to_go_the_error_is_told() -> None:
     with pytest.raises(DeviceError, match="ran out of memory"):
-        Ladder(Card(0), None)(WINDOWS)
+        Ladder(Card(0), None, most=64)(WINDOWS)
 
 
 def test_other_failures_of_a_card_are_not_taken_for_want_of_memory() -> None:
     card = Card(0, RuntimeError)
     with pytest.raises(DeviceError, match="launch failure"):
-        Ladder(card, lambda: Card(100))(WINDOWS)
-    assert card.sizes == [7]
+        Ladder(card, lambda: Card(100), most=64)(WINDOWS)
+    assert card.sizes == [4]
 
 
 def test_a_network_that_leaves_its_card_gives_what_the_cpu_gives_and_says_so() -> None:
