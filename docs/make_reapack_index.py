@@ -2,9 +2,10 @@
 
     python docs/make_reapack_index.py OWNER/REPOSITORY COMMIT > index.xml
 
-One package for each script with an `@version`; every file is named by the commit, percent-encoded. The rules are those
-of reapack-index 1.2.6: tags stand above the code, files with `@noindex` are part of others, `[nomain]` keeps a file out
-of the action list. Only what the scripts here use of these rules is known; anything else is refused.
+One package for each script without `@noindex`; every file is named by the commit, percent-encoded. The rules are those
+of reapack-index 1.2.6: tags stand above the code, files with `@noindex` are part of others, no file is part of two
+packages (ReaPack would install only the first), a `@metapackage` holds only what it provides, `[main]` puts a file into
+the action list, `[nomain]` keeps it out. Only what the scripts here use of these rules is known; the rest is refused.
 """
 
 from __future__ import annotations
@@ -26,21 +27,22 @@ ROOT = Path(__file__).resolve().parent.parent / "reaper_scripts"
 AUTHOR = "Stem Bridge"
 _TAG = re.compile(r"-- @(\w+) ?(.*)")
 _VERSION = re.compile(r"\d[\w.]*")
-_KNOWN = {"description", "version", "changelog", "about", "provides", "noindex"}
+_KNOWN = {"description", "version", "changelog", "about", "provides", "metapackage"}
 _ILLEGAL = re.compile(r'[*\\:<>?/|"\x00-\x1f]')
 
 
 @dataclass(frozen=True)
 class Package:
-    """One script that users see."""
+    """What ReaPack offers under one name."""
 
     path: Path
     description: str
     version: str
     about: str
     changelog: str
+    actions: tuple[Path, ...]
     files: tuple[Path, ...]
-    """Part of it, and no actions of their own."""
+    """Part of it, and no actions."""
 
 
 def read_package(path: Path) -> Package | None:
@@ -55,8 +57,12 @@ def read_package(path: Path) -> Package | None:
         raise ValueError(f"{path.name}: '{version}' is no version")
     if _ILLEGAL.search(path.name) or path.name[0] in ". " or path.name[-1] in ". ":
         raise ValueError(f"{path.name}: not a name for every system")
-    files = tuple(file for line in tags.get("provides", "").splitlines() for file in _provided(path, line))
-    return Package(path, tags["description"], version, tags.get("about", ""), tags.get("changelog", ""), files)
+    provided = [one for line in tags.get("provides", "").splitlines() for one in _provided(path, line)]
+    actions = [] if "metapackage" in tags else [path]
+    actions += [file for file, is_action in provided if is_action]
+    files = [file for file, is_action in provided if not is_action]
+    about, changelog = tags.get("about", ""), tags.get("changelog", "")
+    return Package(path, tags["description"], version, about, changelog, tuple(actions), tuple(files))
 
 
 def _tags(text: str) -> dict[str, str]:
@@ -75,12 +81,14 @@ def _tags(text: str) -> dict[str, str]:
     return tags
 
 
-def _provided(path: Path, line: str) -> Iterator[Path]:
-    found = re.fullmatch(r"\[nomain\] (\S+)", line.strip())
-    files = sorted(path.parent.glob(found[1])) if found else []
-    if not files:
+def _provided(path: Path, line: str) -> Iterator[tuple[Path, bool]]:
+    """Give the files that a line names, and whether they are actions."""
+    found = re.fullmatch(r"\[(main|nomain)\] ([^>]+)", line.strip())
+    files = sorted(path.parent.glob(found[2])) if found else []
+    if not found or not files:
         raise ValueError(f"{path.name}: '{line}' provides nothing")
-    yield from files
+    for file in files:
+        yield file, found[1] == "main"
 
 
 def index(root: Path, repository: str, commit: str, when: str) -> str:
@@ -89,11 +97,15 @@ def index(root: Path, repository: str, commit: str, when: str) -> str:
         '<?xml version="1.0" encoding="utf-8"?>',
         f'<index version="1" name="Stem Bridge" commit={quoteattr(commit)}>',
     ]
+    owners: dict[Path, str] = {}
     for category in sorted(path for path in root.iterdir() if path.is_dir() and any(path.glob("*.lua"))):
         lines.append(f"  <category name={quoteattr(category.name)}>")
         for path in sorted(category.glob("*.lua")):
             package = read_package(path)
             if package is not None:
+                for file in (*package.actions, *package.files):
+                    if owners.setdefault(file, package.path.name) != package.path.name:
+                        raise ValueError(f"{file.name} is part of {owners[file]} and of {package.path.name}")
                 lines += _entry(root, package, f"https://github.com/{repository}/raw/{commit}/{root.name}/", when)
         lines.append("  </category>")
     return "\n".join([*lines, "</index>", ""])
@@ -109,9 +121,10 @@ def _entry(root: Path, package: Package, base: str, when: str) -> Iterator[str]:
     yield f"      <version name={quoteattr(package.version)} author={quoteattr(AUTHOR)} time={quoteattr(when)}>"
     if package.changelog:
         yield f"        <changelog><![CDATA[{package.changelog.replace(']]>', ']] >')}]]></changelog>"
-    yield f'        <source main="main">{url(package.path)}</source>'
-    for file in package.files:
-        yield f"        <source file={quoteattr(file.relative_to(folder).as_posix())}>{url(file)}</source>"
+    for file in (*package.actions, *package.files):
+        name = "" if file == package.path else f" file={quoteattr(file.relative_to(folder).as_posix())}"
+        is_main = ' main="main"' if file in package.actions else ""
+        yield f"        <source{is_main}{name}>{url(file)}</source>"
     yield "      </version>"
     yield "    </reapack>"
 

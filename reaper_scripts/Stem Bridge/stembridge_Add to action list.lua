@@ -1,11 +1,23 @@
--- @description Stem Bridge: add all actions
--- @version 1.0
+-- @description Stem Bridge: renders out, stems back on buses
+-- @version 1.1
+-- @metapackage
 -- @about
---   # Add to action list
---   Run once after `stem-bridge reaper install`: it makes the other scripts of this folder known to REAPER, so that
---   they have names in the action list and can get keys and buttons. Needs REAPER 6.30 or newer, no extensions.
+--   # Stem Bridge
+--   Sends a time selection, items, tracks, a bus or the master to the daemon of Stem Bridge, and brings the stems back
+--   to their place. Needs REAPER 6.30 or newer, no extensions, and, once, `stem-bridge reaper install` in a terminal,
+--   which tells the actions where the daemon is.
 -- @provides
+--   [main] stembridge_Auto-import.lua
+--   [main] stembridge_Bring stems in.lua
+--   [main] stembridge_Null check.lua
+--   [main] stembridge_Self test.lua
+--   [main] stembridge_Send to bridge.lua
+--   [main] stembridge_Settings.lua
+--   [main] stembridge_Update stems.lua
 --   [nomain] lib/*.lua
+
+-- Run once after `stem-bridge reaper install`: it makes the other scripts of this folder known to REAPER, so that they
+-- have names in the action list and can get keys and buttons. ReaPack does that by itself, and needs no such script.
 
 local r = reaper
 local MAIN_SECTION = 0

@@ -1,3 +1,4 @@
+-- @noindex
 -- @description Auto-import stems
 -- @version 1.0
 -- @about
@@ -6,8 +7,6 @@
 --   small window shows what the daemon does, with buttons to cancel and to try again. The daemon is told while REAPER
 --   plays or records, so that it can step aside. Needs REAPER 6.30 or newer, no extensions, and the scripts installed
 --   by `stem-bridge reaper install`.
--- @provides
---   [nomain] lib/*.lua
 
 local r = reaper
 local SECTION, ON = "stembridge", "auto_import"

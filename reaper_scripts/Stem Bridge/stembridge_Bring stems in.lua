@@ -1,3 +1,4 @@
+-- @noindex
 -- @description Bring stems in
 -- @version 1.1
 -- @changelog
@@ -8,8 +9,6 @@
 --   drop.lua), and imports it: stems on tracks, at their place, routed to buses. It is one undo step. A second run
 --   restores what is missing and touches nothing else. The drop is read as data; no code in it is run.
 --   Needs REAPER 6.30 or newer, no extensions.
--- @provides
---   [nomain] lib/*.lua
 
 local r = reaper
 local TITLE = "Stem Bridge: bring stems in"

@@ -1,3 +1,4 @@
+-- @noindex
 -- @description Null check
 -- @version 1.0
 -- @about
@@ -5,8 +6,6 @@
 --   Turns the phase of the original that came in with the stems and unmutes it, so that you hear what the stems lack:
 --   silence, where they are dry and no fader was moved. Run it again to put both back. It is one undo step.
 --   Needs REAPER 6.30 or newer, no extensions.
--- @provides
---   [nomain] lib/*.lua
 
 local r = reaper
 local TITLE = "Stem Bridge: null check"

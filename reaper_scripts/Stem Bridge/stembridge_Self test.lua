@@ -1,3 +1,4 @@
+-- @noindex
 -- @description Self-test
 -- @version 1.0
 -- @about
@@ -5,8 +6,6 @@
 --   Makes a short sound of its own, imports it as a drop into a new project tab, reads everything back, renders the tab
 --   and compares, and writes a report that you can attach to a bug report. Your open projects are not touched.
 --   Needs REAPER 6.30 or newer, no extensions.
--- @provides
---   [nomain] lib/*.lua
 
 local r = reaper
 local TITLE = "Stem Bridge: self-test"

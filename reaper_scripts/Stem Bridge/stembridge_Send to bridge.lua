@@ -1,3 +1,4 @@
+-- @noindex
 -- @description Send to bridge
 -- @version 1.0
 -- @about
@@ -7,15 +8,12 @@
 --   when they come in, and they join the session where no effect and no fader is heard twice.
 --   It asks once what to send; "Settings" changes that. Needs REAPER 6.30 or newer, no extensions, and the scripts
 --   installed by `stem-bridge reaper install`.
--- @provides
---   [nomain] lib/*.lua
 
 local r = reaper
 local TITLE = "Stem Bridge: send"
 local OK, YES_NO, YES_NO_CANCEL = 0, 4, 3
 local YES, NO = 6, 7
 local RECORDS = 4
-local WORDS = { "Time selection", "Selected items", "Selected tracks", "A bus (one selected track)", "Master" }
 
 r.defer(function() end) -- no undo step: nothing is changed
 if r.set_action_options then r.set_action_options(1 | 2) end -- sending again need not wait for a daemon that starts
@@ -33,7 +31,7 @@ local function choose_mode()
   for _, known in ipairs(bridge.MODES) do
     if mode == known then return mode end
   end
-  local chosen = bridge.menu(WORDS)
+  local chosen = bridge.menu(bridge.MODE_WORDS)
   mode = chosen and bridge.MODES[chosen]
   if mode then bridge.keep("mode", mode) end
   return mode

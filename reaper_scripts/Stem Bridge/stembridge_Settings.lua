@@ -1,17 +1,14 @@
+-- @noindex
 -- @description Stem Bridge settings
 -- @version 1.0
 -- @about
 --   # Settings
---   What "Send to bridge" sends, with which preset and model, and what happens when stems come in. Kept by REAPER.
+--   What "Send to bridge" sends, with which preset and model of those that the daemon knows, and what happens when
+--   stems come in: a menu that stays until you close it. Kept by REAPER.
 --   Needs REAPER 6.30 or newer, no extensions, and the scripts installed by `stem-bridge reaper install`.
--- @provides
---   [nomain] lib/*.lua
 
 local r = reaper
 local TITLE = "Stem Bridge: settings"
-local FIELDS = { "mode", "preset", "model", "inbox", "mute_source", "media", "tempo" }
-local CAPTIONS = "Send (time items tracks bus master),Preset (empty = inbox's),Model (empty = inbox's),Inbox (number),"
-  .. "Mute what was sent (yes no),Media stays in (drop project),Tempo and markers (empty always),extrawidth=120"
 
 r.defer(function() end)
 
@@ -20,61 +17,67 @@ local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)("bridge")
 local bridge = lib.bridge
 local config = bridge.config(here)
 
-local function is_one_of(value, names)
-  for _, name in ipairs(names) do
-    if value == name then return true end
+local MODES = {}
+for i, mode in ipairs(bridge.MODES) do MODES[i] = { mode, bridge.MODE_WORDS[i] } end
+
+-- Returns values and words of presets or models, the inbox's own first.
+local function known(names, own)
+  local values = { { "", ("The inbox's own (%s)"):format(own) } }
+  for _, one in ipairs(names) do
+    local name = type(one) == "table" and one.name or one
+    table.insert(values, { name, name })
   end
-  return false
+  return values
 end
 
-local function names_of(list)
-  local names = {}
-  for i, one in ipairs(list) do names[i] = type(one) == "table" and one.name or one end
-  return names
-end
-
--- Returns what is wrong with a value, or nil.
-local function fault(field, value)
+-- Returns what can be set: the name, the words for it, its values with their words.
+local function fields()
   local presets, models = bridge.choices(config)
-  local allowed = {
-    mode = bridge.MODES,
-    preset = #presets > 0 and names_of(presets) or { value },
-    model = #models > 0 and names_of(models) or { value },
-    mute_source = { "yes", "no" },
-    media = { "drop", "project" },
-    tempo = { "empty", "always" },
+  local inboxes = {}
+  for i, inbox in ipairs(config.inboxes) do inboxes[i] = { tostring(i), inbox.path } end
+  local inbox = config.inboxes[tonumber(bridge.setting("inbox"))] or config.inboxes[1]
+  return {
+    { "mode", "Send", MODES },
+    { "preset", "Preset", known(presets, inbox.preset) },
+    { "model", "Model", known(models, inbox.model) },
+    { "inbox", "Inbox", inboxes },
+    { "mute_source", "What was sent", { { "yes", "is muted when its stems come in" }, { "no", "plays on" } } },
+    { "media", "Files of stems", { { "drop", "stay in the drop" }, { "project", "are copied to the project" } } },
+    { "tempo", "Tempo and markers", { { "empty", "come into an empty project only" }, { "always", "always come" } } },
   }
-  if field == "inbox" then
-    local number = math.tointeger(tonumber(value))
-    if number and config.inboxes[number] then return nil end
-    return ("Inbox: give a number from 1 to %d."):format(#config.inboxes)
-  end
-  if (value == "" and (field == "preset" or field == "model")) or is_one_of(value, allowed[field]) then return nil end
-  return ("'%s' is no %s. Known: %s"):format(value, field, table.concat(allowed[field], ", "))
 end
 
-local function ask(text)
-  local is_given, answer = r.GetUserInputs(TITLE, #FIELDS, CAPTIONS, text)
-  if not is_given then return end
-  local values, place = {}, 1
-  for value in (answer .. ","):gmatch("([^,]*),") do
-    values[place], place = value:match("^%s*(.-)%s*$"), place + 1
+-- Lets the user choose one value of a field.
+local function choose(field)
+  local name, _, values = table.unpack(field)
+  local words, current = {}, nil
+  for i, value in ipairs(values) do
+    words[i] = value[2]
+    if bridge.setting(name) == value[1] then current = i end
   end
-  for i, field in ipairs(FIELDS) do
-    local wrong = fault(field, values[i] or "")
-    if wrong then
-      r.ShowMessageBox(wrong, TITLE, 0)
-      return ask(answer)
+  local chosen = bridge.menu(words, current)
+  if chosen then bridge.keep(name, values[chosen][1]) end
+end
+
+-- Shows all settings, again after each change, until the user closes the menu.
+local function ask()
+  local chosen
+  repeat
+    local all, lines = fields(), {}
+    for i, field in ipairs(all) do
+      local words = bridge.setting(field[1])
+      for _, value in ipairs(field[3]) do
+        if value[1] == words then words = value[2] end
+      end
+      lines[i] = ("%s: %s"):format(field[2], words == "" and "asked at the first sending" or words)
     end
-  end
-  for i, field in ipairs(FIELDS) do bridge.keep(field, values[i]) end
+    chosen = bridge.menu(lines)
+    if chosen then choose(all[chosen]) end
+  until not chosen
 end
 
-if config then
-  local now = {}
-  for i, field in ipairs(FIELDS) do now[i] = bridge.setting(field) end
-  if now[1] == "" then now[1] = bridge.MODES[1] end
-  ask(table.concat(now, ","))
+if config and #config.inboxes > 0 then
+  ask()
 else
   r.ShowMessageBox("These scripts know no inbox. In a terminal: stem-bridge reaper install", TITLE, 0)
 end

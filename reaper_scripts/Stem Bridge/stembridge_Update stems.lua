@@ -1,3 +1,4 @@
+-- @noindex
 -- @description Update stems
 -- @version 1.0
 -- @about
@@ -5,8 +6,6 @@
 --   Takes a newer drop of the same song and adds its stems as takes to every piece of the stems that are in the
 --   project, at the same place in the file. Edits, effects, levels and routing stay; the older takes stay too. It is
 --   one undo step. Needs REAPER 6.30 or newer, no extensions.
--- @provides
---   [nomain] lib/*.lua
 
 local r = reaper
 local TITLE = "Stem Bridge: update stems"

@@ -17,7 +17,7 @@ Scene = Callable[[Workplace, Reaper], None]
 
 
 def settings(place: Workplace, reaper: Reaper) -> None:
-    reaper.inputs = ["tracks,,,1,no,project,always"]
+    reaper.gfx.choices = [1, 3, 5, 2]
     reaper.run(place.script("Settings"))
 
 

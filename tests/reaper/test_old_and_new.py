@@ -24,7 +24,7 @@ def test_a_day_with_every_script(tmp_path: Path, version: str) -> None:
     used = {"Settings", "Send to bridge", "Auto-import", "Bring stems in", "Update stems", "Null check", "Self test"}
     assert names == used, "a new script has its place in this day"
 
-    reaper.inputs = ["tracks,,,1,yes,drop,empty"]
+    reaper.gfx.choices = [1, 3]  # Send: selected tracks
     reaper.run(place.script("Settings"))
     guitar = sounding(reaper, tmp_path, "Guitar", seconds=0.125)
     guitar.values["I_SELECTED"] = 1.0

@@ -178,13 +178,18 @@ def test_the_sidecar_says_where_when_and_at_what_tempo(tmp_path: Path) -> None:
 def test_preset_and_model_of_the_settings_go_along(tmp_path: Path) -> None:
     place, reaper = workplace(tmp_path), busy(tmp_path)
     (place.state / "presets.lua").write_text('return {presets = {{name = "karaoke"}}, models = {"htdemucs"}}\n')
-    reaper.inputs = [
-        "master,karoke,,1,yes,drop,empty",
-        "master,karaoke,htdemucs,7,yes,drop,empty",
-        "master,karaoke,htdemucs,1,no,drop,empty",
-    ]
+    reaper.gfx.choices = [1, 5, 2, 2, 3, 2]
     reaper.run(place.script("Settings"))
-    assert reaper.messages == ["'karoke' is no preset. Known: karaoke", "Inbox: give a number from 1 to 1."]
+    shown = reaper.gfx.menus
+    own = ["Preset: The inbox's own (clean)", "Model: The inbox's own (htdemucs)"]
+    assert shown[0].split("|")[:3] == ["Send: asked at the first sending", *own]
+    assert shown[1] == "Time selection|Selected items|Selected tracks|A bus (one selected track)|Master"
+    assert shown[3] == "!The inbox's own (clean)|karaoke"
+    assert shown[-1].split("|")[:3] == ["Send: Master", "Preset: karaoke", "Model: htdemucs"]
+    assert shown[-1].endswith(
+        "What was sent: is muted when its stems come in|Files of stems: stay in the drop|"
+        "Tempo and markers: come into an empty project only"
+    )
     reaper.run(place.script("Send to bridge"))
     told = place.sidecar(place.renders()[0])
     assert (told.preset, told.model) == ("karaoke", "htdemucs")
@@ -321,3 +326,16 @@ def test_any_name_of_marker_and_track_makes_a_sidecar_the_daemon_takes(tmp_path:
     assert not set(file) & set('<>:"/\\|?*$\0\n')
     assert file == file.strip(" .")
     (tmp_path / f"{file}.txt").touch()
+
+
+def test_scripts_that_reapack_put_elsewhere_find_what_the_installation_wrote_down(tmp_path: Path) -> None:
+    place, reaper = workplace(tmp_path), busy(tmp_path)
+    elsewhere = tmp_path / "Scripts" / "Some name" / "Some category"
+    elsewhere.parent.mkdir()
+    place.scripts.rename(elsewhere)
+    place.scripts.mkdir()
+    (elsewhere / "stembridge_config.lua").rename(place.scripts / "stembridge_config.lua")
+    reaper.resource_path = str(tmp_path)
+    reaper.ext_state["stembridge", "mode"] = "master"
+    reaper.run(elsewhere / "stembridge_Send to bridge.lua")
+    assert len(place.renders()) == 1, reaper.messages

@@ -6,11 +6,13 @@ local bridge = {}
 local SECTION = "stembridge"
 local OLDEST_SECONDS = 60 -- a status older than this was written by a daemon that is gone
 local START_SECONDS = 30
-local NO_WAIT = -1 -- for ExecProcess
+local NO_WAIT = package.config:sub(1, 1) == "\\" and -2 or -1 -- for ExecProcess; -2: Windows opens its console small
 local NO_LITERAL = '[^%w%s{}%[%]=,."\\_+-]' -- without parentheses and colons nothing can be called
 local SEPARATOR = package.config:sub(1, 1)
+local CONFIG = "stembridge_config.lua"
 
 bridge.MODES = { "time", "items", "tracks", "bus", "master" }
+bridge.MODE_WORDS = { "Time selection", "Selected items", "Selected tracks", "A bus (one selected track)", "Master" }
 bridge.DEFAULTS =
   { mode = "", preset = "", model = "", inbox = "1", mute_source = "yes", media = "drop", tempo = "empty" }
 
@@ -53,9 +55,11 @@ function bridge.data(path, before)
   return ok and type(data) == "table" and data or nil
 end
 
--- Returns what the installation wrote down: state, command, inboxes; nil where the scripts were not installed by it.
+-- Returns what the installation wrote down: state, command, inboxes; nil where there was none. Scripts that ReaPack put
+-- elsewhere find it where the installation puts its own.
 function bridge.config(here)
-  return bridge.data(here .. "stembridge_config.lua")
+  return bridge.data(here .. CONFIG)
+    or bridge.data(bridge.path(r.GetResourcePath(), "Scripts", "Stem Bridge", CONFIG))
 end
 
 -- Returns the daemon's status, and whether it is alive.
@@ -119,10 +123,13 @@ function bridge.project_id(is_made)
   return id
 end
 
--- Shows a menu at the mouse. Returns the number of the chosen line, or nil.
-function bridge.menu(lines)
+-- Shows a menu at the mouse, with a mark at line `current`, if any. Returns the number of the chosen line, or nil.
+function bridge.menu(lines, current)
   local shown = {}
-  for number, line in ipairs(lines) do shown[number] = line:gsub("|", "/"):gsub("^[#!<>]+", "") end
+  for number, line in ipairs(lines) do
+    local plain = line:gsub("|", "/"):gsub("^[#!<>]+", "")
+    table.insert(shown, (number == current and "!" or "") .. plain)
+  end
   gfx.init("Stem Bridge", 0, 0)
   gfx.x, gfx.y = gfx.mouse_x, gfx.mouse_y
   local chosen = gfx.showmenu(table.concat(shown, "|"))
