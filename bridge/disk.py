@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bridge.errors import DestinationError, NoSpaceError
+from bridge.words import reason_of
 
 __all__ = ["disk_error", "disk_errors", "share_blocks"]
 
@@ -28,7 +29,7 @@ def disk_errors(doing: str, path: Path) -> Iterator[None]:
 
 def disk_error(doing: str, path: Path, exc: OSError) -> NoSpaceError | DestinationError:
     """Make the error for an OSError that came from `doing` something with `path`: 'Cannot <doing> <path>: <reason>.'"""
-    message = f"Cannot {doing} {path}: {(exc.strerror or str(exc)).lower()}."
+    message = f"Cannot {doing} {path}: {reason_of(exc)}."
     if exc.errno in _FULL:
         hint = "Free some space on that disk, or choose another outbox (--outbox)."
         return NoSpaceError(message, hint=hint, path=path)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from bridge.errors import ConfigError
 from bridge.session.lua import literal
+from bridge.words import reason_of
 
 __all__ = ["ADDER", "Inbox", "Installed", "Removed", "command_line", "config_text", "find", "install"]
 __all__ += ["program", "uninstall"]
@@ -171,7 +172,7 @@ def install(scripts: Path, resource: Path, config: str) -> Installed:
         _write(folder / _LIST, (json.dumps({"version": 1, "sha256": hashes}, indent=1) + "\n").encode())
     except OSError as exc:
         raise ConfigError(
-            f"The scripts cannot be written to {folder}: {exc.strerror or exc}.",
+            f"The scripts cannot be written to {folder}: {reason_of(exc)}.",
             hint="Allow writing there, and run this again.",
             path=folder,
         ) from exc
@@ -202,7 +203,7 @@ def uninstall(resource: Path) -> Removed | None:
                 place.rmdir()
     except OSError as exc:
         raise ConfigError(
-            f"The scripts in {folder} cannot be removed: {exc.strerror or exc}.",
+            f"The scripts in {folder} cannot be removed: {reason_of(exc)}.",
             hint="Remove them yourself.",
             path=folder,
         ) from exc

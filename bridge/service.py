@@ -14,6 +14,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from bridge.errors import ConfigError
+from bridge.words import reason_of
 
 __all__ = ["Ran", "Runner", "Service", "install", "plan", "remove", "run_command", "status"]
 
@@ -235,7 +236,7 @@ def install(service: Service, run: Runner) -> None:
         service.file.write_bytes(service.content)
     except OSError as exc:
         raise ConfigError(
-            f"{service.file} cannot be written: {exc.strerror or exc}.",
+            f"{service.file} cannot be written: {reason_of(exc)}.",
             hint="Make its folder writable, and run this again.",
             path=service.file,
         ) from exc
@@ -256,7 +257,7 @@ def remove(service: Service, run: Runner) -> bool:
         service.file.unlink(missing_ok=True)
     except OSError as exc:
         raise ConfigError(
-            f"{service.file} cannot be deleted: {exc.strerror or exc}.", hint="Delete it yourself.", path=service.file
+            f"{service.file} cannot be deleted: {reason_of(exc)}.", hint="Delete it yourself.", path=service.file
         ) from exc
     for command in service.tidy:
         run(command)

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["decoded", "did_you_mean", "escaped", "sentence"]
+__all__ = ["decoded", "did_you_mean", "escaped", "reason_of", "sentence"]
 
 _COMMAND_AT_THE_END = re.compile(r": stem-bridge [^.]*$")
 
@@ -29,6 +29,11 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 def escaped(text: str) -> str:
     """Show bytes of a file's name that are no text as escapes; JSON, UTF-8 files and databases cannot hold them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def reason_of(exc: BaseException) -> str:
+    """Return what the system says of a refusal, for the end of a sentence: 'no such file or directory'."""
+    return str(getattr(exc, "strerror", None) or exc).lower()
 
 
 def sentence(text: str) -> str:

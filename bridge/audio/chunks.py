@@ -18,6 +18,7 @@ from bridge.audio.containers.source import Source
 from bridge.audio.tags import Tags
 from bridge.domain.render import Marker, Origin
 from bridge.errors import ReadError
+from bridge.words import reason_of
 
 __all__ = ["Broadcast", "Chunks", "read_chunks"]
 
@@ -129,8 +130,9 @@ def read_chunks(path: Path) -> Chunks:
                 return Chunks()
             return _read(source)
     except OSError as exc:
-        reason = exc.strerror or str(exc)
-        raise ReadError(f"{path.name} cannot be read: {reason}.", hint="Check its permissions.", path=path) from exc
+        raise ReadError(
+            f"{path.name} cannot be read: {reason_of(exc)}.", hint="Check its permissions.", path=path
+        ) from exc
 
 
 def _read(source: Source) -> Chunks:

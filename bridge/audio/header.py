@@ -9,6 +9,7 @@ from typing import BinaryIO
 from bridge.audio.containers import aiff, flac, mp4, mpeg, ogg, riff, wave64
 from bridge.audio.containers.source import Header, Source
 from bridge.errors import ReadError
+from bridge.words import reason_of
 
 __all__ = ["Header", "inspect", "inspect_open", "require_complete"]
 
@@ -42,8 +43,9 @@ def inspect(path: Path) -> Header:
     except FileNotFoundError as exc:
         raise ReadError(f"{path} does not exist.", hint="Check the name and the folder.", path=path) from exc
     except OSError as exc:
-        reason = exc.strerror or str(exc)
-        raise ReadError(f"{path.name} cannot be opened: {reason}.", hint="Check its permissions.", path=path) from exc
+        raise ReadError(
+            f"{path.name} cannot be opened: {reason_of(exc)}.", hint="Check its permissions.", path=path
+        ) from exc
 
 
 def inspect_open(file: BinaryIO, size: int, path: Path) -> Header:

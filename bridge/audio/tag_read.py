@@ -24,6 +24,7 @@ from bridge.audio.header import inspect
 from bridge.audio.tag_names import AIFF_TEXTS, ID3_FRAMES, INFO, MP4_ATOMS
 from bridge.audio.tags import LARGEST_PICTURE_BYTES, Tags, gathered
 from bridge.errors import ReadError
+from bridge.words import reason_of
 
 __all__ = ["read_tags"]
 
@@ -67,8 +68,9 @@ def read_tags(path: Path) -> tuple[Tags, tuple[str, ...]]:
         with path.open("rb") as file:
             found = reader(_Frugal(file, path.stat().st_size), path)
     except OSError as exc:
-        reason = exc.strerror or str(exc)
-        raise ReadError(f"{path.name} cannot be read: {reason}.", hint="Check its permissions.", path=path) from exc
+        raise ReadError(
+            f"{path.name} cannot be read: {reason_of(exc)}.", hint="Check its permissions.", path=path
+        ) from exc
     except (*_BROKEN, ReadError):
         return Tags(), ("The tags are damaged or too large; the stems have none.",)
     return gathered(*found)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bridge.domain.work import Work
 from bridge.errors import ConfigError
-from bridge.words import escaped
+from bridge.words import escaped, reason_of
 
 __all__ = ["check_report", "report_text", "write_report"]
 
@@ -66,7 +66,7 @@ def _part(path: Path) -> Path:
 
 def _unwritten(path: Path, exc: OSError) -> ConfigError:
     return ConfigError(
-        f"{path} cannot be written: {exc.strerror or exc}.", hint="Choose another place for the report.", path=path
+        f"{path} cannot be written: {reason_of(exc)}.", hint="Choose another place for the report.", path=path
     )
 
 

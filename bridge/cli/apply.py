@@ -10,6 +10,7 @@ import typer
 
 from bridge.cli import options
 from bridge.errors import BridgeError, ConfigError, ReadError
+from bridge.words import reason_of
 
 if TYPE_CHECKING:
     from bridge.cli.jobs import Planner
@@ -92,7 +93,7 @@ def drop_of(render: Path, outbox: Path) -> Path:
         folders = [path.parent for path in outbox.glob(f"*/{MANIFEST}")]
     except OSError as exc:
         raise ReadError(
-            f"{render} cannot be read: {exc.strerror}.", hint="Check the name and the folder.", path=render
+            f"{render} cannot be read: {reason_of(exc)}.", hint="Check the name and the folder.", path=render
         ) from exc
     made = []
     for folder in folders:

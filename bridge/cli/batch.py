@@ -11,6 +11,7 @@ import typer
 
 from bridge.cli import options, output
 from bridge.errors import ConfigError
+from bridge.words import reason_of
 
 if TYPE_CHECKING:
     from bridge.batch.estimate import Estimate
@@ -237,7 +238,7 @@ class _Run:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise ConfigError(
-                f"{self.out} cannot be made: {exc.strerror or exc}.", hint="Choose another --outbox.", path=self.out
+                f"{self.out} cannot be made: {reason_of(exc)}.", hint="Choose another --outbox.", path=self.out
             ) from exc
 
     def _files(self) -> int:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bridge.cli.output import shell
 from bridge.errors import BridgeError
 from bridge.units import format_bytes
+from bridge.words import reason_of
 
 if TYPE_CHECKING:
     from bridge.config import Settings
@@ -175,7 +176,7 @@ def check_folder(role: str, folder: Path, *, writes: bool = True) -> Finding:
             _try_writing(folder)
         free = shutil.disk_usage(folder).free
     except OSError as exc:
-        return Finding("fail", subject, f"{folder} is blocked: {exc.strerror}", _unblock(folder, exc))
+        return Finding("fail", subject, f"{folder} is blocked: {reason_of(exc)}", _unblock(folder, exc))
     if writes and free < _LITTLE_SPACE_BYTES:
         message = f"{folder}: only {format_bytes(free)} are free"
         return Finding("warn", subject, message, "free some space: a five-minute song needs about 2 GB for a while")

@@ -10,6 +10,7 @@ import typer
 
 from bridge.cli import options, output
 from bridge.errors import ConfigError
+from bridge.words import reason_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -42,7 +43,7 @@ def init(
         ) from exc
     except OSError as exc:
         raise ConfigError(
-            f"{exc.filename} cannot be made: {exc.strerror}.", hint="Give a folder you may write to.", path=home
+            f"{exc.filename} cannot be made: {reason_of(exc)}.", hint="Give a folder you may write to.", path=home
         ) from exc
     load(file)
     flag = f" --config {output.shell(config)}" if config else ""

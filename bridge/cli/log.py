@@ -14,6 +14,7 @@ from bridge.cli.progress import Feedback
 from bridge.domain.drop import Drop
 from bridge.domain.events import Event, Notice, Progress, StageStarted
 from bridge.errors import BridgeError, ConfigError
+from bridge.words import reason_of
 
 __all__ = ["LOG", "Logged"]
 
@@ -41,7 +42,7 @@ class Logged(Feedback):
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise ConfigError(
-                f"The folder of the log cannot be made: {folder} ({(exc.strerror or str(exc)).lower()}).",
+                f"The folder of the log cannot be made: {folder} ({reason_of(exc)}).",
                 hint="Set STEM_BRIDGE_DATA to a folder on a local disk that you may write to.",
                 path=folder,
             ) from exc

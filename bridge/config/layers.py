@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from bridge import strict_yaml
 from bridge.config.places import CONFIG_VARIABLE, DATA_VARIABLE
 from bridge.errors import ConfigError
-from bridge.words import did_you_mean, sentence
+from bridge.words import did_you_mean, reason_of, sentence
 
 __all__ = ["Layers"]
 
@@ -47,7 +47,7 @@ class Layers:
             text = strict_yaml.read_bytes(path)
         except OSError as exc:
             raise ConfigError(
-                f"Settings file {path} cannot be read: {exc.strerror or exc}.",
+                f"Settings file {path} cannot be read: {reason_of(exc)}.",
                 hint="Give the path of a bridge.yaml, or write one with: stem-bridge init",
                 path=path,
             ) from exc

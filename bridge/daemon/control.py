@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bridge.errors import ConfigError
+from bridge.words import reason_of
 
 __all__ = ["CONTROL", "Do", "Request", "Requests", "ask", "collect"]
 
@@ -75,7 +76,7 @@ def ask(state_folder: Path, request: Request) -> None:
         part.rename(folder / f"{name}.json")
     except OSError as exc:
         raise ConfigError(
-            f"Cannot leave a request in {folder}: {(exc.strerror or str(exc)).lower()}.",
+            f"Cannot leave a request in {folder}: {reason_of(exc)}.",
             hint="Allow writing to that folder.",
             path=folder,
         ) from exc

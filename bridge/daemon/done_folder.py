@@ -9,6 +9,7 @@ from pathlib import Path
 from bridge.delivery.names import unique_name
 from bridge.domain.work import Work
 from bridge.intake.sidecar import sidecar_paths
+from bridge.words import reason_of
 
 __all__ = ["DONE", "put_away"]
 
@@ -31,7 +32,7 @@ def put_away(work: Work, say: Callable[[str], None]) -> None:
     except FileNotFoundError:
         return
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
+        reason = reason_of(exc)
         say(f"{work.path.name} is done but could not be moved into {work.inbox / DONE}: {reason}.")
 
 

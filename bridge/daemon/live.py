@@ -26,6 +26,7 @@ from bridge.domain.preset import Preset
 from bridge.errors import BridgeError, Cancelled
 from bridge.journal.journal import Journal
 from bridge.presets.shelf import find, project_folders, user_folder
+from bridge.words import reason_of
 from bridge.worker.client import Worker
 
 __all__ = ["AUDITION", "Live"]
@@ -175,7 +176,7 @@ class Live:
         try:
             _replace(self._staged.folder, slot)
         except OSError as exc:
-            self._say_once(f"{slot} cannot be replaced: {(exc.strerror or str(exc)).lower()}.")
+            self._say_once(f"{slot} cannot be replaced: {reason_of(exc)}.")
             if self._wishes:
                 self._drop_staged()  # an older preset than the one that waits
             return

@@ -10,6 +10,7 @@ from bridge.errand import Errand
 from bridge.errors import ConfigError
 from bridge.intake.folders import check_folders
 from bridge.journal.journal import Journal
+from bridge.words import reason_of
 
 __all__ = ["check", "make_new_folders", "rebuild_if_new"]
 
@@ -44,7 +45,7 @@ def make_new_folders(settings: Settings, journal: Journal) -> None:
                     folder.mkdir(parents=True, exist_ok=True)
                 except OSError as exc:
                     raise ConfigError(
-                        f"Cannot make {folder}: {(exc.strerror or str(exc)).lower()}.",
+                        f"Cannot make {folder}: {reason_of(exc)}.",
                         hint="Make it, or name another folder in bridge.yaml.",
                         path=folder,
                     ) from exc

@@ -15,6 +15,7 @@ from bridge.config import Tell
 from bridge.domain.drop import IMPORT_SCRIPT, Drop
 from bridge.domain.events import Event
 from bridge.errors import BridgeError
+from bridge.words import reason_of
 
 __all__ = ["Messenger", "Note", "Told", "filled", "note_of"]
 
@@ -173,8 +174,7 @@ class Messenger:
             # Not installed, or an argument that no program can be given (a NUL).
             if setting and setting not in self._said:
                 self._said.add(setting)
-                why = getattr(exc, "strerror", None) or str(exc)
-                self._say(f"{command[0]} cannot be started: {why.lower()}. Put {setting} right in bridge.yaml.")
+                self._say(f"{command[0]} cannot be started: {reason_of(exc)}. Put {setting} right in bridge.yaml.")
             return False
         self._running.append(_Started(self._clock(), process, is_ours))
         return True

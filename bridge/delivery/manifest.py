@@ -37,6 +37,7 @@ from bridge.delivery.records import (
 from bridge.disk import disk_errors
 from bridge.domain.drop import MANIFEST
 from bridge.errors import DeliveryError
+from bridge.words import reason_of
 
 __all__ = ["Manifest", "as_data", "null_depth", "open_plain_file", "read", "sha256_of", "verify", "write"]
 
@@ -113,7 +114,7 @@ def read(path: Path) -> Manifest:
         with open(path, "rb", opener=_open_plain) as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as exc:
-        raise _not_a_manifest(path, (exc.strerror or str(exc)).lower()) from exc
+        raise _not_a_manifest(path, reason_of(exc)) from exc
     if len(data) > _MOST_BYTES:
         raise _not_a_manifest(path, "it is too large")
     try:
@@ -185,5 +186,5 @@ def _problem(drop_folder: Path, file: FileRecord | StateRecord, hashes: bool) ->
         if hashes and sha256_of(path) != file.sha256:
             return f"{file.path} has other content than it was delivered with"
     except OSError as exc:
-        return f"{file.path} cannot be read: {(exc.strerror or str(exc)).lower()}"
+        return f"{file.path} cannot be read: {reason_of(exc)}"
     return None

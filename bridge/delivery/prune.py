@@ -24,6 +24,7 @@ from bridge.domain.drop import (
     TEMPO_MIDI,
 )
 from bridge.errors import BridgeError, ConfigError, DeliveryError
+from bridge.words import reason_of
 
 __all__ = ["Delivered", "Projects", "find_drops", "reason_to_keep", "remove_drop", "superseded"]
 
@@ -96,7 +97,7 @@ def reason_to_keep(drop: Delivered) -> str:
             if inside not in known and inside.name.lower() not in _LITTER and not peaks:
                 return f"it holds {inside}, which is not ours"
     except OSError as exc:
-        return f"it cannot be looked through: {exc.strerror or exc}"
+        return f"it cannot be looked through: {reason_of(exc)}"
     return ""
 
 
@@ -131,7 +132,7 @@ class Projects:
                         self._read(path)
             except OSError as exc:
                 raise ConfigError(
-                    f"{exc.filename or folder} cannot be read: {exc.strerror or exc}.",
+                    f"{exc.filename or folder} cannot be read: {reason_of(exc)}.",
                     hint="Nothing is deleted before all projects can be read; name other folders with --projects.",
                     path=folder,
                 ) from exc

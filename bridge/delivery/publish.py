@@ -15,6 +15,7 @@ from bridge.delivery.stage import discard_stage
 from bridge.disk import disk_errors
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
 from bridge.errors import DeliveryError
+from bridge.words import reason_of
 
 __all__ = ["publish"]
 
@@ -67,7 +68,7 @@ def _confirm(outbox: Path, folder: Path) -> str:
     try:
         fsync_folder(outbox)
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
+        reason = reason_of(exc)
         return f"{folder.name} is there, but its disk did not confirm that ({reason}): check that disk."
     return ""
 

@@ -24,6 +24,7 @@ from bridge.domain.render import Levels
 from bridge.domain.stems import FloatArray, StemBlock, StemChoice
 from bridge.errors import DeliveryError
 from bridge.units import db_to_gain
+from bridge.words import reason_of
 
 __all__ = ["Heard", "Reused", "heard_before", "open_reused"]
 
@@ -176,7 +177,7 @@ def _check(drop: Path, file: FileRecord, copy: Path | None, progress: Callable[[
             raise _unusable(path, "it was changed since it was delivered")
         found = (file.bytes, sha256_of(path)) if copy is None else copy_hashed(path, copy, progress)
     except OSError as exc:
-        raise _unusable(path, (exc.strerror or str(exc)).lower()) from exc
+        raise _unusable(path, reason_of(exc)) from exc
     if found != (file.bytes, file.sha256):
         raise _unusable(path, "it was changed since it was delivered")
     progress(file.bytes)

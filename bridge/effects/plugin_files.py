@@ -18,7 +18,7 @@ from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import Chain, MidSide, Parallel, Plugin, Preset
 from bridge.effects.blame import blamed
 from bridge.errors import PluginError
-from bridge.words import did_you_mean, sentence
+from bridge.words import did_you_mean, reason_of, sentence
 
 __all__ = [
     "ENDINGS",
@@ -69,7 +69,7 @@ class PluginFile:
                     total.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as exc:
             raise PluginError(
-                f"The plugin {self.path} cannot be read: {exc.strerror or exc}.",
+                f"The plugin {self.path} cannot be read: {reason_of(exc)}.",
                 hint="Check its permissions, or install it again.",
                 path=self.path,
             ) from exc

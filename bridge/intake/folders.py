@@ -12,6 +12,7 @@ from bridge.config import Inbox
 from bridge.domain.drop import STAGING
 from bridge.errors import ConfigError
 from bridge.intake.filters import is_placeholder
+from bridge.intake.plain import folder_identity
 from bridge.mounts import is_network
 
 __all__ = ["check_folders", "cloud_of"]
@@ -97,20 +98,12 @@ def _holds(outer: Path, inner: Path) -> bool:
     a, b = Path(os.path.realpath(outer)), Path(os.path.realpath(inner))
     if Path(os.path.normcase(b)).is_relative_to(os.path.normcase(a)):
         return True
-    place = _place(a)
-    return place is not None and any(_place(one) == place for one in (b, *b.parents))
-
-
-def _place(folder: Path) -> tuple[int, int] | None:
-    try:
-        status = folder.stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
+    place = folder_identity(a)
+    return place is not None and any(folder_identity(one) == place for one in (b, *b.parents))
 
 
 def _refuse_other_disk(outbox: Path) -> None:
-    here, there = _place(outbox), _place(outbox / STAGING)
+    here, there = folder_identity(outbox), folder_identity(outbox / STAGING)
     if here and there and here[0] != there[0]:
         raise ConfigError(
             f"{outbox / STAGING} is on another disk than {outbox}.",

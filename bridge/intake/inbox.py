@@ -12,8 +12,8 @@ from pathlib import Path
 from bridge.domain.drop import MANIFEST
 from bridge.domain.render import FileIdentity
 from bridge.intake.filters import is_audio_name, is_link, is_litter, is_placeholder, is_visible, natural
-from bridge.intake.plain import identity_of
-from bridge.words import did_you_mean
+from bridge.intake.plain import folder_identity, identity_of
+from bridge.words import did_you_mean, reason_of
 
 __all__ = ["DEEPEST", "DONE_FOLDER", "Found", "Listing", "list_inbox"]
 
@@ -32,8 +32,6 @@ class Found:
     identity: FileIdentity
     preset: str | None = None
     """Preset that the nearest folder of such a name asks for; None = the inbox's own."""
-    unknown_folder: str | None = None
-    """Top folder below the inbox that holds it, when no folder on the way is named like a preset."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,6 @@ class _Folder:
     path: Path
     depth: int = 0
     preset: str | None = None
-    top: str | None = None
 
 
 def list_inbox(inbox: Path, *, outboxes: Sequence[Path] = (), presets: Collection[str] = ()) -> Listing:
@@ -78,7 +75,8 @@ def list_inbox(inbox: Path, *, outboxes: Sequence[Path] = (), presets: Collectio
     """
     try:
         status = inbox.stat()
-        look = _Look(inbox, status.st_dev, _places(outboxes), {_folded(name): name for name in presets})
+        ours = frozenset(filter(None, map(folder_identity, outboxes)))
+        look = _Look(inbox, status.st_dev, ours, {_folded(name): name for name in presets})
         waiting = [_Folder(inbox)]
         while waiting:
             waiting.extend(reversed(list(_look_into(waiting.pop(), look))))
@@ -134,7 +132,7 @@ def _below(folder: _Folder, entry: os.DirEntry[str], look: _Look) -> Iterator[_F
         look.problems.append(f"{path} lies more than {DEEPEST} folders deep: nothing is taken from it.")
     else:
         preset = look.presets.get(_folded(entry.name), folder.preset)
-        yield _Folder(path, folder.depth + 1, preset, folder.top or entry.name)
+        yield _Folder(path, folder.depth + 1, preset)
 
 
 def _take(folder: _Folder, entry: os.DirEntry[str], look: _Look) -> None:
@@ -150,8 +148,7 @@ def _take(folder: _Folder, entry: os.DirEntry[str], look: _Look) -> None:
     elif is_placeholder(status):
         look.problems.append(f"{path} is only in the cloud: make it available offline in the cloud's program.")
     else:
-        unknown = folder.top if folder.preset is None else None
-        look.files.append(Found(path, identity_of(status), folder.preset, unknown))
+        look.files.append(Found(path, identity_of(status), folder.preset))
 
 
 def _unknown(folder: _Folder, look: _Look) -> str:
@@ -160,24 +157,12 @@ def _unknown(folder: _Folder, look: _Look) -> str:
     return f"{said} {near}" if near else said
 
 
-def _places(folders: Sequence[Path]) -> frozenset[tuple[int, int]]:
-    found = set()
-    for folder in folders:
-        try:
-            status = folder.stat()
-        except (OSError, ValueError):
-            continue
-        found.add((status.st_dev, status.st_ino))
-    return frozenset(found)
-
-
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _unreadable(path: Path, exc: OSError | ValueError) -> str:
-    reason = getattr(exc, "strerror", None) or str(exc)
-    return f"{path} cannot be looked at: {reason.lower()}."
+    return f"{path} cannot be looked at: {reason_of(exc)}."
 
 
 def _shortened(problems: list[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Open a plain file for reading, whatever else its name may stand for by then: never through a link, never waiting."""
+"""What a name stands for: plain files are opened never through a link and never waiting; folders are told apart."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ from pathlib import Path
 from bridge.domain.render import FileIdentity
 from bridge.errors import ReadError
 
-__all__ = ["identity_of", "open_plain", "require_plain"]
+__all__ = ["folder_identity", "identity_of", "open_plain", "require_plain"]
 
 
 def identity_of(status: os.stat_result) -> FileIdentity:
     """Return what tells this file from another, or from itself after a change."""
     return FileIdentity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def folder_identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells this folder from another, by whatever name it is reached; None when it is not there."""
+    try:
+        status = folder.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def open_plain(path: Path) -> tuple[int, os.stat_result]:

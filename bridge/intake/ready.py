@@ -14,6 +14,7 @@ from bridge.errors import BridgeError, ReadError
 from bridge.intake.filters import is_placeholder
 from bridge.intake.plain import open_plain
 from bridge.intake.writer import WriterState, writer_state
+from bridge.words import reason_of
 
 __all__ = ["Readiness", "readiness"]
 
@@ -85,6 +86,6 @@ def _unreadable(path: Path, exc: OSError) -> Readiness:
         return Readiness("waiting", f"{path.name} is not there any more.")
     return Readiness(
         "waiting",
-        f"{path.name} cannot be read: {(exc.strerror or str(exc)).lower()}.",
+        f"{path.name} cannot be read: {reason_of(exc)}.",
         "Allow reading it; where another program still holds it open, wait until that is done.",
     )

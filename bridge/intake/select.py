@@ -12,6 +12,7 @@ from pathlib import Path
 from bridge.domain.drop import MANIFEST
 from bridge.errors import BridgeError, ReadError
 from bridge.intake.filters import AUDIO_SUFFIXES, is_audio_name, is_visible, natural
+from bridge.words import reason_of
 
 __all__ = ["AUDIO_SUFFIXES", "Selection", "find_renders"]
 
@@ -62,9 +63,8 @@ def _look(path: Path, *, recursive: bool) -> list[Path]:
         raise ReadError(f"{path} {what}.", hint="Check the name and the folder.", path=path) from exc
     except (OSError, RuntimeError, ValueError) as exc:
         # RuntimeError: a loop of links. ValueError: no name at all.
-        reason = getattr(exc, "strerror", None) or str(exc)
         raise ReadError(
-            f"{path!s} cannot be looked at: {reason.lower()}.", hint="Check its name and its permissions.", path=path
+            f"{path!s} cannot be looked at: {reason_of(exc)}.", hint="Check its name and its permissions.", path=path
         ) from exc
     if not stat.S_ISREG(mode):
         raise ReadError(f"{path} is no plain file.", hint="Name a sound file or a folder.", path=path)

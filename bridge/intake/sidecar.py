@@ -14,7 +14,7 @@ from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.errors import ConfigError, ReadError
 from bridge.intake.plain import open_plain
 from bridge.units import seconds_to_frames
-from bridge.words import did_you_mean
+from bridge.words import did_you_mean, reason_of
 
 __all__ = ["Sidecar", "SidecarMarker", "SidecarSource", "TempoPoint", "read_sidecar", "sidecar_paths"]
 
@@ -157,8 +157,7 @@ def read_sidecar(render: Path) -> Sidecar | None:
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as exc:
-            reason = getattr(exc, "strerror", None) or str(exc)
-            raise _fault(path, f"it cannot be read: {reason.lower()}") from exc
+            raise _fault(path, f"it cannot be read: {reason_of(exc)}") from exc
         except ReadError as error:
             raise _fault(path, "it is no plain file") from error
         return _parsed(path, data)

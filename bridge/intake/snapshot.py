@@ -18,6 +18,7 @@ from bridge.domain.render import FileIdentity
 from bridge.errors import BridgeError, NoSpaceError, ReadError, RenderChangedError
 from bridge.intake.plain import identity_of, open_plain
 from bridge.units import format_bytes
+from bridge.words import reason_of
 
 __all__ = ["Snapshot", "take"]
 
@@ -164,4 +165,4 @@ def _read_error(path: Path, exc: OSError) -> BridgeError:
         return _changed(path)
     else:
         hint = "Check that the disk is connected and in order."
-    return ReadError(f"{path} cannot be read: {(exc.strerror or str(exc)).lower()}.", hint=hint, path=path)
+    return ReadError(f"{path} cannot be read: {reason_of(exc)}.", hint=hint, path=path)

@@ -34,7 +34,9 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from bridge.errand import Errand
+from bridge.intake.plain import folder_identity
 from bridge.mounts import is_network
+from bridge.words import reason_of
 
 __all__ = ["CANARY", "POLLING_SECONDS", "Watcher"]
 
@@ -137,7 +139,7 @@ class _Post:
         return self.trouble
 
     def tend(self, now: float) -> None:
-        place = _place(self.inbox)
+        place = folder_identity(self.inbox)
         if place != self._place:
             # Gone, back, or another disk: whatever watched the old folder hears nothing of the new one.
             self._place, self._pause_seconds, self._try_at = place, 0.0, now
@@ -285,14 +287,6 @@ class Watcher:
         return min(normal_seconds, POLLING_SECONDS) if self.health() else normal_seconds
 
 
-def _place(inbox: Path) -> tuple[int, int] | None:
-    try:
-        status = inbox.stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
-
-
 def _is_alive(observer: BaseObserver) -> bool:
     """Ask every thread there is: the one that dispatches, the one that emits and, on Linux, the one that reads."""
     threads: list[threading.Thread] = [observer, *observer.emitters]
@@ -309,5 +303,4 @@ def _refusal(inbox: Path, exc: OSError | RuntimeError) -> str:
             f"The system's limit for watched folders is reached, so {inbox} is looked into every few seconds; "
             f"to raise it: sudo sysctl {limit}=524288."
         )
-    reason = getattr(exc, "strerror", None) or str(exc)
-    return f"{inbox} cannot be watched ({reason.lower()}): it is looked into every few seconds."
+    return f"{inbox} cannot be watched ({reason_of(exc)}): it is looked into every few seconds."

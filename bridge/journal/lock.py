@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bridge.errors import ConfigError
 from bridge.mounts import filesystem_of, is_network
+from bridge.words import reason_of
 
 __all__ = ["hold", "require_local"]
 
@@ -98,7 +99,7 @@ def _held(path: Path, descriptor: int) -> ConfigError:
 
 def _refused(path: Path, exc: OSError) -> ConfigError:
     return ConfigError(
-        f"Cannot lock {path}: {(exc.strerror or str(exc)).lower()}.",
+        f"Cannot lock {path}: {reason_of(exc)}.",
         hint="Set STEM_BRIDGE_DATA to a folder on a local disk that you may write to.",
         path=path,
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import BridgeError, ConfigError, DestinationError, NoSpaceError
+from bridge.words import reason_of
 
 __all__ = ["MIGRATIONS", "Database", "Migration", "in_words", "marks", "migrate", "open_database", "open_for_reading"]
 __all__ += ["transaction"]
@@ -180,7 +181,7 @@ def _in_words(path: Path, exc: sqlite3.DatabaseError | OSError) -> BridgeError:
     if _code(exc) in _DAMAGED:
         hint = "Start stem-bridge watch again: it keeps the damaged file and makes a new one from what is left."
         return ConfigError(f"{path} is damaged: {exc}.", hint=hint, path=path)
-    why = (exc.strerror or str(exc)).lower() if isinstance(exc, OSError) else str(exc)
+    why = reason_of(exc) if isinstance(exc, OSError) else str(exc)
     hint = "Check that the disk is in order and that you may write to it."
     return DestinationError(f"Cannot use {path}: {why}.", hint=hint, path=path)
 

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from bridge.errors import ModelError
 from bridge.models.model import Model
+from bridge.words import reason_of
 
 __all__ = ["CLASSES", "MemberConfig", "check_fits", "describe", "encode", "read_member", "unreadable"]
 
@@ -228,7 +229,7 @@ def _seconds(path: Path, value: object) -> Fraction:
 
 def unreadable(path: Path, exc: OSError) -> ModelError:
     """Make the error for a file or folder of weights that the disk does not give."""
-    reason = (exc.strerror or str(exc)).lower()
+    reason = reason_of(exc)
     return ModelError(f"Cannot read {path}: {reason}.", hint="Check that it is there and may be read.", path=path)
 
 

@@ -16,6 +16,7 @@ from bridge.models.model import HubSource, Model
 from bridge.models.places import Places
 from bridge.models.status import MemberStatus, PullProgress
 from bridge.units import format_bytes
+from bridge.words import reason_of
 
 __all__ = ["fetch_missing"]
 
@@ -42,7 +43,7 @@ def fetch_missing(
             write_pin(model.name, pin, places.lock)
         except OSError as exc:
             raise ModelError(
-                f"Cannot write {places.lock}: {(exc.strerror or str(exc)).lower()}.",
+                f"Cannot write {places.lock}: {reason_of(exc)}.",
                 hint="Check that you may write there.",
                 path=places.lock,
             ) from exc
@@ -84,7 +85,7 @@ def _check_space(model: Model, needed: int, places: Places) -> None:
         free = shutil.disk_usage(places.hub).free
     except OSError as exc:
         raise ModelError(
-            f"Cannot write to {places.hub}: {(exc.strerror or str(exc)).lower()}.",
+            f"Cannot write to {places.hub}: {reason_of(exc)}.",
             hint="Allow it, or set HF_HOME to another folder.",
             path=places.hub,
         ) from exc
@@ -108,7 +109,7 @@ def _discard(path: Path, hub_folder: Path) -> None:
             path = following
     except OSError as exc:
         raise ModelError(
-            f"Cannot remove the damaged file {path}: {(exc.strerror or str(exc)).lower()}.",
+            f"Cannot remove the damaged file {path}: {reason_of(exc)}.",
             hint="Remove it by hand.",
             path=path,
         ) from exc

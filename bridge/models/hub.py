@@ -25,6 +25,7 @@ from bridge.errors import BridgeError, ModelError, NoSpaceError
 from bridge.models.lock import Pin
 from bridge.models.model import HubSource, Member
 from bridge.models.places import Places
+from bridge.words import reason_of
 
 __all__ = ["ask_for_pin", "fetch", "session", "wrong_bytes"]
 
@@ -164,7 +165,7 @@ def _translated(name: str, file: str, sha256: str | None, source: HubSource, pla
         if exc.errno is None:  # huggingface_hub's own check of the length
             raise said(f"the transfer from {host} broke off") from exc
         raise said(
-            f"{str(exc.strerror).lower()} ({exc.filename or places.hub})", "check that you may write there, and run"
+            f"{reason_of(exc)} ({exc.filename or places.hub})", "check that you may write there, and run"
         ) from exc
 
 

@@ -18,6 +18,7 @@ from bridge.errors import ModelError
 from bridge.models.checkpoint import BROKEN, Checkpoint, Tensor
 from bridge.models.checks import sha256_of
 from bridge.models.config import MemberConfig, describe, encode, unreadable
+from bridge.words import reason_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -80,7 +81,7 @@ def convert(path_th: Path, out: Path, *, sha256: str | None) -> Path:
             _write(out, metadata, {name: checkpoint.load(one) for name, one in tensors.items()})
     except OSError as exc:
         raise ModelError(
-            f"Cannot convert {path_th.name}: {(exc.strerror or str(exc)).lower()}.",
+            f"Cannot convert {path_th.name}: {reason_of(exc)}.",
             hint=f"Check that it may be read, and {out.parent} written to.",
             path=path_th,
         ) from exc

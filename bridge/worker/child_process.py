@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from bridge.errors import DeviceError
+from bridge.words import reason_of
 from bridge.worker import protocol
 from bridge.worker.family import Family
 
@@ -57,7 +58,7 @@ class ChildProcess:
             # RuntimeError: no thread to be had for its messages.
             self.kill()
             self.reap()
-            reason = (getattr(exc, "strerror", None) or str(exc)).lower()
+            reason = reason_of(exc)
             raise DeviceError(
                 f"The worker process cannot be started: {reason}.",
                 hint="Close other programs; see that there is memory, and space for temporary files.",
