@@ -18,7 +18,7 @@ from bridge.domain.stems import FloatArray
 from bridge.errors import ReadError
 from bridge.units import gain_to_db
 
-__all__ = ["Scores", "evaluate_folders", "score", "sdr_db"]
+__all__ = ["Scores", "evaluate_folders", "score"]
 
 Source: TypeAlias = "Path | FloatArray"
 """A stem: a sound file, or (channels, frames)."""
@@ -34,25 +34,19 @@ INAUDIBLE = 1e-9
 """A gain below this (-180 dB) is rounding, not sound."""
 
 
-def sdr_db(reference: FloatArray, estimate: FloatArray) -> float:
-    """Signal-to-distortion ratio of a whole song, in dB: 10 log10(sum(reference^2) / sum((reference - estimate)^2)).
-
-    Both (channels, frames), at any level; the sums run over channels and frames in float64. An exact estimate gives
-    inf; a silent reference has no ratio and gives nan. This is the score of the Music Demixing Challenge 2021
-    (Mitsufuji et al., Frontiers in Signal Processing, 2022) without its small constant: level counts, and it is not
-    the median over seconds of museval. Raises ReadError when the shapes differ.
-    """
-    return score({"stem": reference}, {"stem": estimate})["stem"]["sdr_db"]
-
-
 def score(references: Mapping[str, Source], estimates: Mapping[str, Source]) -> Scores:
     """Measure every stem that both sides have, in the order of `references`; files are read block by block.
 
-    Each stem gets `sdr_db` (see there) and, for every reference, `<stem>_gain_db`: how loud that true stem sounds in
-    this estimate, 0 = as loud as in the mix, -inf = not at all; its own says how much of it arrived, the others what
-    bleeds in. The gains are the least-squares fit of all references together, so stems that play the same notes are
-    told apart; a silent reference has none (nan). Raises ReadError when no stem is on both sides, when rate, channels
-    or length of any two differ, or when a sample is not a finite number.
+    Each stem gets `sdr_db`, the signal-to-distortion ratio of the whole song in dB: 10 log10(sum(reference^2) /
+    sum((reference - estimate)^2)) over channels and frames in float64. An exact estimate gives inf; a silent reference
+    has no ratio and gives nan. This is the score of the Music Demixing Challenge 2021 (Mitsufuji et al., Frontiers in
+    Signal Processing, 2022) without its small constant: level counts, and it is not the median over seconds of museval.
+
+    It also gets, for every reference, `<stem>_gain_db`: how loud that true stem sounds in this estimate, 0 = as loud as
+    in the mix, -inf = not at all; its own says how much of it arrived, the others what bleeds in. The gains are the
+    least-squares fit of all references together, so stems that play the same notes are told apart; a silent reference
+    has none (nan). Raises ReadError when no stem is on both sides, when rate, channels or length of any two differ, or
+    when a sample is not a finite number.
     """
     names = list(references)
     scored = [name for name in names if name in estimates]

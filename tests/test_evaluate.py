@@ -10,11 +10,15 @@ import pytest
 import soundfile
 
 from bridge.errors import ReadError
-from bridge.evaluate import evaluate_folders, score, sdr_db
+from bridge.evaluate import evaluate_folders, score
 from tests.songs import STEMS, mix_of, multitrack
 
 SONG = multitrack(seconds=3.0, seed=1)
 RNG = np.random.default_rng(7)
+
+
+def sdr_db(reference: np.ndarray, estimate: np.ndarray) -> float:
+    return score({"stem": reference}, {"stem": estimate})["stem"]["sdr_db"]
 
 
 def noise(like: np.ndarray) -> np.ndarray:

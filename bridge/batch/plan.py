@@ -11,13 +11,11 @@ from pathlib import Path
 from bridge.delivery.names import safe_name, same_name_key, unique_name
 from bridge.errors import ConfigError
 
-__all__ = ["FIELDS", "FLAT", "MIRROR", "Planned", "plan_tree"]
+__all__ = ["MIRROR", "Planned", "plan_tree"]
 
 MIRROR = "{folder}/{name}"
 """The tree of the renders again, a drop where each render is."""
-FLAT = "{name}"
-"""All drops side by side."""
-FIELDS = ("folder", "name", "suffix", "preset", "model")
+_FIELDS = ("folder", "name", "suffix", "preset", "model")
 """What a layout may use: folder and name of the render, its suffix, the preset and the model."""
 _HINT = "Use {folder}, {name}, {suffix}, {preset} and {model}, and '/' between folders; for example {folder}/{name}."
 
@@ -76,7 +74,7 @@ def _segments(layout: str) -> list[list[tuple[str, str]]]:
         raise ConfigError(f"The layout {layout!r} cannot be read: {exc}.", hint=_HINT) from exc
     for piece in pieces:
         for text, field, form, conversion in piece:
-            if field is not None and (field not in FIELDS or form or conversion):
+            if field is not None and (field not in _FIELDS or form or conversion):
                 raise ConfigError(f"The layout {layout!r} has '{{{field}}}', which is nothing.", hint=_HINT)
             if "\\" in text or text.strip() in (".", ".."):
                 raise ConfigError(f"The layout {layout!r} leaves its folder.", hint=_HINT)

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.batch.plan import FLAT, MIRROR, Planned, plan_tree
+from bridge.batch.plan import MIRROR, Planned, plan_tree
 from bridge.delivery.names import safe_name, same_name_key
 from bridge.errors import ConfigError
 
+FLAT = "{name}"
+"""All drops side by side."""
 TOP, OUT = Path("/music"), Path("/stems")
 
 
