@@ -21,7 +21,7 @@ local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)(table.unpa
 local bridge = lib.bridge
 local config = bridge.config(here)
 
-local seen = {} -- folders of drops that were looked at, by folder and project
+local seen = {} -- folders of drops that were looked at, by project
 local looked, told = -math.huge, -math.huge
 local rolled = false
 local note, status, is_alive, lines, asks
@@ -35,15 +35,17 @@ end
 -- Imports what came since the last look. Recording is never disturbed; what comes meanwhile is imported after it.
 local function import_new(is_first)
   local project = bridge.project_id(false)
+  local before, now = seen[project] or {}, {}
+  seen[project] = now -- what is gone from the outbox is forgotten: it may come again under its name
   for _, folder in ipairs(lib.drops.folders(config)) do
-    local key = folder .. project
-    if not seen[key] then
-      seen[key] = true
+    now[folder] = true
+    if not before[folder] then
       local drop = lib.drops.read(folder)
       local is_ours = drop and lib.drops.is_ours(drop, project)
-      local is_there = is_ours and is_first and lib.compare.is_in_project(drop)
-      if is_ours and not is_there then
+      local is_known = is_ours and is_first and (lib.drops.was_brought(drop) or lib.compare.is_in_project(drop))
+      if is_ours and not is_known then
         local ok, message = lib.import(drop, folder)
+        if ok then lib.drops.remember(drop) end
         note = (ok and "Imported: " or "Not imported: ") .. drop.title
         if message then note = note .. ". " .. message:gsub("%s+", " ") end
       end

@@ -14,6 +14,7 @@ local r = reaper
 local TITLE = "Stem Bridge: bring stems in"
 
 r.defer(function() end) -- no undo step when nothing is imported
+if r.set_action_options then r.set_action_options(1 | 2) end -- running it again need not wait for the waveforms
 
 local here = select(2, r.get_action_context()):match("^(.*[/\\])") or ""
 local parts = { "edit", "buses", "compare", "fx", "build", "import", "bridge", "media", "drops" }
@@ -22,6 +23,7 @@ local lib = assert(loadfile(here .. "lib/stembridge_load.lua"))(here)(table.unpa
 local drop, folder = lib.drops.choose(lib.bridge.config(here), TITLE, function(one)
   return one.title .. (lib.compare.is_in_project(one) and " (is in the project)" or "")
 end)
-local message = not drop and folder or nil
-if drop then message = select(2, lib.import(drop, folder)) end
+local ok, message = false, not drop and folder or nil
+if drop then ok, message = lib.import(drop, folder) end
+if ok then lib.drops.remember(drop) end
 if message then r.ShowMessageBox(message, TITLE, 0) end

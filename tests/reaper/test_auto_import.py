@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,11 +97,66 @@ def test_idle_it_reads_one_small_file_a_second_and_lists_no_folder(tmp_path: Pat
     place = workplace(tmp_path)
     reaper = started(place)
     reaper.turn(1.1)
-    listed = reaper.calls["EnumerateSubdirectories"]
+    reaper.calls.clear()
+    reaper.gfx.calls.clear()
     for _ in range(100):
         reaper.turn(0.03)
-    assert reaper.calls["EnumerateSubdirectories"] == listed
-    assert reaper.calls["GetPlayStateEx"] <= 8
+    assert not reaper.calls["EnumerateSubdirectories"]
+    a_turn = {"defer": 100, "time_precise": 100}
+    a_second = {"GetPlayStateEx": 3, "GetProjExtState": 6}
+    assert all(count <= (a_turn | a_second)[name] for name, count in reaper.calls.items()), reaper.calls
+    assert reaper.gfx.calls == {"getchar": 100}, "only that the window was closed is asked"
+    reaper.end()
+
+
+def test_the_window_is_drawn_anew_where_something_changed_and_larger_where_it_is_larger(tmp_path: Path) -> None:
+    place = workplace(tmp_path)
+    reaper = started(place)
+    reaper.turn(1.1)
+    drawn = reaper.gfx.calls["update"]
+    tell(place, replace(RUNNING, paused_by="The disk is full."), age=-1.0)
+    reaper.turn(1.1)
+    assert reaper.gfx.calls["update"] == drawn + 1
+    assert "The disk is full." in reaper.gfx.texts
+    reaper.gfx.variables[b"w"], reaper.gfx.variables[b"h"] = 840, 392
+    tell(place, RUNNING, age=3600)
+    reaper.turn(1.1)
+    assert reaper.gfx.calls["update"] == drawn + 2
+    reaper.gfx.click(30, 2 * (8 + 15))
+    reaper.turn()
+    assert len(reaper.executed) == 1, "rows are twice as high"
+    reaper.end()
+
+
+def test_what_the_user_took_out_stays_out_and_can_be_brought_in_by_hand(tmp_path: Path) -> None:
+    place = workplace(tmp_path)
+    drop(place, "Mine")
+    reaper = started(place)
+    reaper.turn(1.1)
+    reaper.end()
+    assert reaper.project.tracks
+    reaper.project.tracks.clear()
+    reaper.start(place.script("Auto-import"))
+    reaper.turn(1.1)
+    reaper.end()
+    assert not reaper.project.tracks
+    reaper.gfx.choices = [1]
+    reaper.run(place.script("Bring stems in"))
+    assert reaper.project.tracks
+
+
+def test_a_drop_that_comes_again_under_its_name_is_imported(tmp_path: Path) -> None:
+    place = workplace(tmp_path)
+    reaper = started(place)
+    for number, name in enumerate(("Mine", "", "Mine")):
+        if name:
+            drop(place, name).folder.joinpath("drop.lua").touch()
+        else:
+            shutil.rmtree(place.outbox / "Mine")
+            reaper.project.tracks.clear()
+        tell(place, replace(RUNNING, counts={"ready": number}), age=-number - 1.0)
+        reaper.turn(1.1)
+    assert reaper.project.tracks
     reaper.end()
 
 

@@ -22,6 +22,21 @@ function drops.is_ours(drop, project)
   return project ~= "" and drop.source ~= nil and drop.source.project == project
 end
 
+-- Names what the project remembers of a drop.
+local function memory_of(drop)
+  return "brought " .. drop.tracks[1].id:match("^[^/]*")
+end
+
+-- Remembers in the project that a drop was brought in. What the user takes out then never comes back by itself.
+function drops.remember(drop)
+  r.SetProjExtState(0, "stembridge", memory_of(drop), "1")
+end
+
+function drops.was_brought(drop)
+  local _, is_known = r.GetProjExtState(0, "stembridge", memory_of(drop))
+  return is_known ~= ""
+end
+
 -- Returns the folders of finished drops in all outboxes; what is hidden is not finished.
 function drops.folders(config)
   local found = {}

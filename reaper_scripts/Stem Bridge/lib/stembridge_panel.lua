@@ -4,12 +4,14 @@
 local panel = {}
 local WIDTH, LINE, MARGIN = 420, 20, 8
 local ROWS = 9
+local HEIGHT = ROWS * LINE + 2 * MARGIN
 local CLOSED, ESCAPE = -1, 27
 local is_pressed = false
+local drawn, scale -- what the window shows, and how much larger than planned
 
 function panel.open()
-  gfx.init("Stem Bridge: auto-import", WIDTH, ROWS * LINE + 2 * MARGIN)
-  gfx.setfont(1, "Arial", 15)
+  gfx.ext_retina = 1 -- before the window opens: it has as many pixels as the screen
+  gfx.init("Stem Bridge: auto-import", WIDTH, HEIGHT)
 end
 
 function panel.close()
@@ -23,7 +25,7 @@ function panel.is_closed()
 end
 
 local function write(row, text)
-  gfx.x, gfx.y = MARGIN, MARGIN + (row - 1) * LINE
+  gfx.x, gfx.y = MARGIN * scale, (MARGIN + (row - 1) * LINE) * scale
   gfx.drawstr(text)
 end
 
@@ -68,22 +70,39 @@ function panel.lines(status, is_alive, note)
   return lines, asks
 end
 
--- Draws the lines and returns what was clicked, or nil.
-function panel.draw(lines, asks)
+-- Returns the row under the mouse where it can be clicked, or 0.
+local function row_under_mouse(asks)
+  local row = math.floor((gfx.mouse_y / scale - MARGIN) / LINE) + 1
+  local is_inside = gfx.mouse_x >= 0 and gfx.mouse_x < gfx.w
+  return is_inside and row <= ROWS and asks[row] and row or 0
+end
+
+local function draw_all(lines, asks, under)
   fill(0, 0, gfx.w, gfx.h, 0.2)
-  local clicked
-  local is_down = gfx.mouse_cap & 1 == 1
+  gfx.setfont(1, "Arial", math.floor(15 * scale))
   for row = 1, math.min(ROWS, #lines) do
-    local top = MARGIN + (row - 1) * LINE
-    local is_over = gfx.mouse_y >= top and gfx.mouse_y < top + LINE
     if asks[row] then
-      fill(MARGIN, top, gfx.w - 2 * MARGIN, LINE - 2, is_over and 0.45 or 0.33)
-      if is_over and is_down and not is_pressed then clicked = asks[row] end
+      local top, shade = (MARGIN + (row - 1) * LINE) * scale, row == under and 0.45 or 0.33
+      fill(MARGIN * scale, top, gfx.w - 2 * MARGIN * scale, (LINE - 2) * scale, shade)
     end
     write(row, lines[row])
   end
-  is_pressed = is_down
   gfx.update()
+end
+
+-- Draws the lines where they or the window changed, in letters as large as the window allows, and returns what was
+-- clicked, or nil.
+function panel.draw(lines, asks)
+  scale = math.max(1, math.min(gfx.w / WIDTH, gfx.h / HEIGHT))
+  local under = row_under_mouse(asks)
+  local is_down = gfx.mouse_cap & 1 == 1
+  local wanted = table.concat({ gfx.w, gfx.h, under, table.concat(lines, "\n") }, " ")
+  if wanted ~= drawn then
+    draw_all(lines, asks, under)
+    drawn = wanted
+  end
+  local clicked = is_down and not is_pressed and asks[under] or nil
+  is_pressed = is_down
   return clicked
 end
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,7 @@ class Gfx:
         """Entries that the user will choose, from 1; none left = the menu is closed."""
         self.texts: list[str] = []
         """What is written in the window now."""
+        self.calls: Counter[str] = Counter()
         self.variables: Any = None
         """The table of gfx.x, gfx.mouse_x and the like, once a script has drawn."""
 
@@ -51,6 +53,7 @@ class Gfx:
         if not self.is_open and name not in (b"init", b"quit"):
             return False, f"gfx.{name.decode()}: there is no window".encode()
         self.variables = variables
+        self.calls[name.decode()] += 1
         method: Callable[..., object] | None = getattr(self, f"_{name.decode()}", None)
         return True, method(*args) if method else 0
 

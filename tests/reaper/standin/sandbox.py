@@ -44,7 +44,7 @@ local reaper = setmetatable({}, {
   __newindex = function(_, name) error("the reaper table is read-only: " .. tostring(name), 2) end,
 })
 
-local drawing = { x = 0, y = 0, w = 0, h = 0, mouse_x = 0, mouse_y = 0, mouse_cap = 0 }
+local drawing = { x = 0, y = 0, w = 0, h = 0, mouse_x = 0, mouse_y = 0, mouse_cap = 0, ext_retina = 0 }
 local gfx = setmetatable({}, {
   __index = function(_, name)
     if drawing[name] ~= nil then return drawing[name] end
