@@ -36,7 +36,6 @@ WALLS = {
     "yaml": {"strict_yaml"},
     "pedalboard": {"effects"},
     "mido": {"midi"},
-    "onnxruntime": {"midi"},
     "soundfile": {"audio"},
     "soxr": {"audio"},
     "mutagen": {"audio"},
