@@ -9,6 +9,7 @@ import typer
 
 from bridge.cli import options, output
 from bridge.errors import PresetError
+from bridge.words import reason_of
 
 if TYPE_CHECKING:
     from bridge.config import Settings
@@ -26,11 +27,20 @@ def list_presets(
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """List all presets, shipped and your own."""
-    from bridge.config import load
-    from bridge.presets.shelf import entries
+    """List all presets: those of this project's folders, your own, and the shipped ones.
 
-    found = [one for one in entries(_folders(load(config))) if tag is None or tag.casefold() in one.tags]
+    Where several have one name, that of the nearer folder is used: the project's, then yours, then the shipped one.
+    """
+    from bridge.config import load
+    from bridge.presets.shelf import entries, project_folders
+    from bridge.words import did_you_mean
+
+    every = entries(_folders(load(config)))
+    found = [one for one in every if tag is None or tag.casefold() in one.tags]
+    if tag is not None and not found:
+        tags = sorted({word for one in every for word in one.tags})
+        hint = did_you_mean(tag, tags) or f"Tags are {', '.join(tags)}."
+        raise PresetError(f"No preset has the tag '{tag[:40]}'.", hint=hint)
     if json:
         for entry in found:
             output.event(
@@ -41,19 +51,24 @@ def list_presets(
                 shipped=entry.shipped,
                 error=entry.error,
                 tags=list(entry.tags),
+                hides=list(entry.hides),
             )
         return
     rows = []
+    project = project_folders(Path.cwd() / "render")
     for entry in found:
         gist = f"BROKEN: {entry.error}" if entry.error else entry.description.partition(". ")[0]
-        rows.append((entry.name, "" if entry.shipped else "yours", gist))
+        whose = "" if entry.shipped else "project" if entry.path.parent in project else "yours"
+        rows.append((entry.name, whose, f"(hides {entry.hides[0]}) {gist}" if entry.hides else gist))
     output.table(rows)
 
 
 @app.command()
 def show(preset: Name, config: options.Config = None) -> None:
-    """Print a preset's file."""
-    output.result(_file_of(preset, config).read_text(encoding="utf-8").rstrip())
+    """Print a preset's file, and say where it lies."""
+    path = _file_of(preset, config)
+    output.say(str(path))
+    output.result(path.read_text(encoding="utf-8").rstrip())
 
 
 @app.command()
@@ -119,7 +134,9 @@ def new(
     except FileExistsError as exc:
         raise PresetError(f"{path} exists already.", hint="Give another name.", path=path) from exc
     except OSError as exc:
-        raise PresetError(f"{path} cannot be written: {exc.strerror}.", hint="Give another folder.", path=path) from exc
+        raise PresetError(
+            f"{path} cannot be written: {reason_of(exc)}.", hint="Give another folder.", path=path
+        ) from exc
     output.say(f"Edit it, then run: stem-bridge presets check {output.shell(path)}")
     output.result(str(path))
 

@@ -104,7 +104,7 @@ class StemPreset:
     mute: bool = False
     bus: str | None = None
     """Name of a declared bus; None = straight to the master."""
-    target_lufs: float | None = None
+    target_lufs: Literal["dry"] | float | None = None
     """Loudness of the printed stem; at most one of the two targets."""
     target_peak_db: float | None = None
     """Highest sample of the printed stem, dBFS."""

@@ -150,17 +150,19 @@ def settle(nodes: Mapping[str, Node], dry: DryStems, tempo: TempoMap | None, rac
     trims: dict[str, Trim] = {}
     for node in nodes.values():
         before = after = 1.0
-        if node.reference_lufs is not None:
+        if node.reference_lufs is not None or node.target_lufs == "dry":
             flow = Flow(nodes, dry, tempo, trims, rack)
             is_made = bool(node.feeds) or node.instrument is not None
-            heard = _measured(flow, flow.input(node), node.key, dry) if is_made else dry.levels(node.key)
+            heard = _measured(flow.input(node), dry, flow.limit(node.key)) if is_made else dry.levels(node.key)
+        if node.reference_lufs is not None:
             before = _raise(node.reference_lufs, heard.lufs)
         trims[node.key] = Trim(before)
         if node.target_lufs is not None or node.target_peak_db is not None:
             flow = Flow(nodes, dry, tempo, trims, rack)
-            made = _measured(flow, flow.output(node.key), node.key, dry)
+            end = dry.frames if node.target_lufs == "dry" else flow.limit(node.key)
+            made = _measured(flow.output(node.key), dry, end)
             if node.target_lufs is not None:
-                after = _raise(node.target_lufs, made.lufs)
+                after = _raise(heard.lufs if node.target_lufs == "dry" else node.target_lufs, made.lufs)
             elif node.target_peak_db is not None:
                 after = _raise(node.target_peak_db, gain_to_db(made.peak))
             trims[node.key] = Trim(before, min(after, db_to_gain(MOST_RAISE_DB)))
@@ -168,15 +170,14 @@ def settle(nodes: Mapping[str, Node], dry: DryStems, tempo: TempoMap | None, rac
 
 
 def _raise(wanted_db: float, found_db: float) -> float:
-    """Return the gain from one level to another; silence stays as it is."""
-    return db_to_gain(wanted_db - found_db) if math.isfinite(found_db) else 1.0
+    """Return the gain from one level to another; silence stays as it is, and nothing becomes silence."""
+    return db_to_gain(wanted_db - found_db) if math.isfinite(found_db) and math.isfinite(wanted_db) else 1.0
 
 
-def _measured(flow: Flow, blocks: Blocks, key: str, dry: DryStems) -> Levels:
-    limit = flow.limit(key)
+def _measured(blocks: Blocks, dry: DryStems, end: int) -> Levels:
     meter = Meter(dry.sample_rate, dry.channels, dry.channel_mask)
-    for start, block in zip(range(0, limit, BLOCK), blocks, strict=False):
-        meter.add(np.ascontiguousarray(block[:, : limit - start]))
+    for start, block in zip(range(0, end, BLOCK), blocks, strict=False):
+        meter.add(np.ascontiguousarray(block[:, : end - start]))
     return meter.levels()
 
 

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from bridge.domain.notes import NoteTrack, Score, score_of
 from bridge.domain.preset import (
@@ -49,7 +50,7 @@ class Node:
     """Name of the stem; a bus has its `bus_key`."""
     chain: Chain
     reference_lufs: float | None
-    target_lufs: float | None
+    target_lufs: Literal["dry"] | float | None
     target_peak_db: float | None
     tail_seconds: float
     auto_tail: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -15,8 +15,8 @@ from bridge.words import did_you_mean
 
 __all__ = ["VARIABLE", "FindBase", "compose", "read_text"]
 
-FindBase = Callable[[str, Path | None], Path | None]
-"""Told a name or path that a preset extends, and the preset's own file: gives the file, or None."""
+FindBase = Callable[[str, Path | None], "Path | Iterable[str]"]
+"""Told a name or path that a preset extends, and the preset's own file: gives the file, or the names that there are."""
 
 VARIABLE = r"\$[a-z][a-z0-9_]{0,40}"
 """Regular expression of a variable where it is used."""
@@ -63,8 +63,9 @@ def _base(node: Node, path: Path | None, places: Sequence[Path | None], find_bas
     if not isinstance(node.value, str) or not node.value:
         raise node.fail("'extends' must be the name of a preset", "write 'extends: vocal-air'")
     found = find_base(node.value, path)
-    if found is None:
-        raise node.fail(f"there is no preset '{node.value[:60]}' to extend", "list them with: stem-bridge presets list")
+    if not isinstance(found, Path):
+        hint = did_you_mean(node.value, found) or "list them with: stem-bridge presets list"
+        raise node.fail(f"there is no preset '{node.value[:60]}' to extend", hint)
     if found.resolve() in places:
         raise node.fail(f"'{node.value[:60]}' extends itself in a circle", "take one 'extends' of the circle out")
     if len(places) >= _DEEPEST:

@@ -63,7 +63,9 @@ STEM_FIELDS = {
     "pan": number(-1, 1, "", "Session pan, -1 left to 1 right; never printed.", default=0),
     "mute": flag("Session mute; never printed."),
     "bus": string(_WORD, "A bus declared under 'buses'; without one, the master."),
-    "target_lufs": number(-50, 0, "LUFS", "Loudness of the printed stem, whatever it was before."),
+    "target_lufs": number(
+        -50, 0, "LUFS", "Loudness of the printed stem, whatever it was before; 'dry' = what it was.", words=("dry",)
+    ),
     "target_peak_db": number(-50, 0, "dBFS", "Highest sample of the printed stem, whatever it was before."),
 }
 BUS_FIELDS = {
@@ -88,14 +90,12 @@ OUTPUT_FIELDS = {
 }
 
 
-def load(path: Path, find_base: FindBase = lambda _, __: None) -> Preset:
+def load(path: Path, find_base: FindBase = lambda _, __: ()) -> Preset:
     """Read a preset file; its name is the file's, without the ending. Raises PresetError."""
     return parse(read_text(path), name=path.stem, path=path, find_base=find_base)
 
 
-def parse(
-    text: str | bytes, *, name: str, path: Path | None = None, find_base: FindBase = lambda _, __: None
-) -> Preset:
+def parse(text: str | bytes, *, name: str, path: Path | None = None, find_base: FindBase = lambda _, __: ()) -> Preset:
     """Read the text of a preset called `name`. Raises PresetError that says where and what to do."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     root, texts = compose(data, name=name, path=path, find_base=find_base)

@@ -19,7 +19,7 @@ _VARIABLE: Json = {"type": "string", "pattern": f"^{VARIABLE}$"}
 
 
 def schema() -> Json:
-    """Return the JSON Schema, draft 2020-12; a preset that loads is valid by it."""
+    """Return the JSON Schema, draft 7, the newest that every editor knows; a preset that loads is valid by it."""
     texts: Json = {"type": ["array", "null"], "items": {"type": "string"}}
     chained: dict[str, Json] = {"chain": {"$ref": "#/$defs/chain"}, "reaper_fx": texts}
     bus = _map(BUS_FIELDS, adopt=texts, **chained)
@@ -72,7 +72,7 @@ def schema() -> Json:
     }
     chain = {"type": ["array", "null"], "items": {"$ref": "#/$defs/step"}}
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Stem Bridge preset",
         **root,
         "type": "object",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,8 @@ class Entry:
     error: str = ""
     """Empty, or why it cannot be used."""
     tags: tuple[str, ...] = ()
+    hides: tuple[Path, ...] = ()
+    """Files of the same name in later folders, in order; none of them is used."""
 
 
 def find(name_or_path: str, folders: Sequence[Path] = ()) -> Preset:
@@ -69,12 +71,14 @@ def files(folders: Sequence[Path] = ()) -> tuple[Path, ...]:
 def entries(folders: Sequence[Path] = ()) -> list[Entry]:
     """List every preset by name; where a user's preset hides a shipped one, the user's is listed."""
     listed: list[Entry] = []
+    everything = [file for file, _ in _files(folders)]
     for file, is_shipped in _seen(folders):
+        hides = tuple(other for other in everything if other != file and other.stem.casefold() == file.stem.casefold())
         try:
             preset = load(file, partial(_base, folders))
-            entry = Entry(file.stem, file, preset.description, is_shipped, tags=preset.tags)
+            entry = Entry(file.stem, file, preset.description, is_shipped, tags=preset.tags, hides=hides)
         except PresetError as exc:
-            entry = Entry(file.stem, file, "", is_shipped, error=exc.message)
+            entry = Entry(file.stem, file, "", is_shipped, error=exc.message, hides=hides)
         listed.append(entry)
     return sorted(listed, key=lambda entry: entry.name.casefold())
 
@@ -89,16 +93,17 @@ def user_folder() -> Path:
     return default_file().parent / "presets"
 
 
-def _base(folders: Sequence[Path], wanted: str, path: Path | None) -> Path | None:
+def _base(folders: Sequence[Path], wanted: str, path: Path | None) -> Path | Iterable[str]:
     """Find what a preset extends; one of its own name is the next below it, so that a shipped one can be varied."""
     named = Path(wanted)
     if named.suffix.lower() in _ENDINGS:
         found = (path.parent if path else Path()) / named
-        return found if found.is_file() else None
-    files = [file for file, _ in _files(folders) if file.stem.casefold() == wanted.casefold()]
-    own = [number for number, file in enumerate(files) if path is not None and file.resolve() == path.resolve()]
-    below = files[own[0] + 1 :] if own else files
-    return below[0] if below else None
+        return found if found.is_file() else ()
+    files = [file for file, _ in _files(folders)]
+    same = [file for file in files if file.stem.casefold() == wanted.casefold()]
+    own = [number for number, file in enumerate(same) if path is not None and file.resolve() == path.resolve()]
+    below = same[own[0] + 1 :] if own else same
+    return below[0] if below else [file.stem for file in files]
 
 
 def template(name: str) -> str:
@@ -154,7 +159,7 @@ stems:
       # - parallel:            # branches hear the same input and are summed; [] is the dry path
       #     - []
       #     - [{{Compressor: {{threshold_db: -35, ratio: 8}}}}, {{Gain: {{gain_db: -6}}}}]
-    # target_lufs: -18         # or target_peak_db: loudness or highest sample of the printed file
+    target_lufs: dry           # printed as loud as it was; or a number, or target_peak_db: its highest sample
     tail: auto                 # how long it may ring on after the end: auto, or seconds
     gain_db: 0                 # gain_db, pan and mute are faders of the session, never printed
     pan: 0

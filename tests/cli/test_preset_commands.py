@@ -16,6 +16,7 @@ from bridge.config import DATA_VARIABLE
 from bridge.delivery.manifest import read
 from bridge.domain.drop import MANIFEST
 from bridge.presets import shelf
+from bridge.resources import shipped
 from tests.songs import mix_of, multitrack
 
 Run = Callable[..., Any]
@@ -124,3 +125,33 @@ def test_a_bare_name_is_written_where_it_is_found_again(
     assert "mine" in listed
     assert "karaoke" in listed
     assert "clean" not in listed
+
+
+def test_of_several_presets_of_one_name_the_nearest_is_used_and_the_others_are_shown(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "default_file", lambda: tmp_path / "config" / "bridge.yaml")
+    project = tmp_path / "song" / "stem-bridge-presets"
+    for folder, said in ((project, "Of the project"), (tmp_path / "config" / "presets", "Mine")):
+        folder.mkdir(parents=True)
+        (folder / "vocal-echo.yaml").write_text(
+            f"version: 1\nextends: vocal-echo\ndescription: {said}.\n", encoding="utf-8"
+        )
+    monkeypatch.chdir(tmp_path / "song")
+    (row,) = [json.loads(line) for line in run("presets", "list", "--json").out.splitlines() if "vocal-echo" in line]
+    assert row["description"] == "Of the project."
+    hidden = [tmp_path / "config" / "presets" / "vocal-echo.yaml", shipped("presets") / "vocal-echo.yaml"]
+    assert row["hides"] == [str(path) for path in hidden]
+    line = next(line for line in run("presets", "list").out.splitlines() if line.startswith("vocal-echo"))
+    assert line.split()[1] == "project"
+    shown = run("presets", "show", "vocal-echo")
+    assert shown.err.strip() == str(project / "vocal-echo.yaml")
+    assert run("presets", "check", "vocal-echo").code == 0, "each extends the next one below it"
+
+
+def test_a_mistyped_tag_or_base_is_answered_with_the_nearest(run: Run, tmp_path: Path) -> None:
+    ended = run("presets", "list", "--tag", "vocal")
+    assert (ended.code, ended.out) == (2, "")
+    assert "'vocals'" in ended.err
+    (tmp_path / "mine.yaml").write_text("version: 1\nextends: vocal-aer\n", encoding="utf-8")
+    assert "'vocal-air'" in run("presets", "check", tmp_path / "mine.yaml").err
