@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md leads somewhere: every file and name on the map exists, and its ladder is the one that imports obey."""
+"""CONTRIBUTING.md leads somewhere: its files and names exist, and its ladder is the one that imports obey."""
 
 from __future__ import annotations
 
