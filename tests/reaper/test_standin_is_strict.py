@@ -210,6 +210,19 @@ def test_sound_follows_folders_sends_faders_and_pan_laws(tmp_path: Path) -> None
     assert np.allclose(master(reaper.project, sample_rate=8000, frames=8000)[:, 4000], 0.125)
 
 
+@pytest.mark.parametrize(("law", "middle", "side"), [(0.5, 0.5, 1.0), (1.0, 1.0, 1.0), (2.0, 1.0, 2.0)])
+def test_a_pan_law_with_gain_compensation_is_louder_at_the_sides(
+    tmp_path: Path, law: float, middle: float, side: float
+) -> None:
+    reaper = Reaper()
+    track = sounding(tmp_path, 1.0)
+    track.items[0].takes[0].values["D_PANLAW"] = 1.0
+    reaper.project.tracks, reaper.project.pan_law = [track], law
+    assert master(reaper.project, sample_rate=8000, frames=8000)[:, 4000] == pytest.approx(middle)
+    track.values["D_PAN"] = 1.0
+    assert master(reaper.project, sample_rate=8000, frames=8000)[:, 4000] == pytest.approx([0.0, side])
+
+
 def test_fades_and_loops_are_heard(tmp_path: Path) -> None:
     reaper = Reaper()
     track = sounding(tmp_path, 1.0)

@@ -53,7 +53,7 @@ def presets(draw: st.DrawFn) -> Preset:
 
 @st.composite
 def projects(draw: st.DrawFn) -> Project:
-    project = Project(cursor=draw(st.floats(0, 100)), pan_law=draw(st.sampled_from([0.5, 0.707, 1.0])))
+    project = Project(cursor=draw(st.floats(0, 100)), pan_law=draw(st.sampled_from([0.5, 0.707, 1.0, 1.414, 2.0])))
     for name in draw(st.lists(names, max_size=5)):
         track = Track(texts={"P_NAME": name})
         track.values |= {"I_FOLDERDEPTH": float(draw(st.integers(-2, 1))), "I_SELECTED": float(draw(st.booleans()))}

@@ -1,8 +1,8 @@
 """What a project sounds like: walk the routing, sum the gains, read the files. An effect is a gain.
 
-The pan law is a model: a law of gain g leaves g in the middle and 1 at the sides, in a straight line between. Of REAPER
-it shares what tests need: a law other than 0 dB changes what sits in the middle, and each track, take and send has its
-own law or follows the project's.
+The pan law is a model: a law of gain g leaves g in the middle and 1 at the sides, above 1 (gain compensation) 1 in the
+middle and g at the sides, in a straight line between. Of REAPER it shares what tests need: a law other than 0 dB
+changes how loud things are, and each track, take and send has its own law or follows the project's.
 """
 
 from __future__ import annotations
@@ -116,8 +116,9 @@ def _fader(values: dict[str, float], project_law: float, channels: int) -> Sound
     law = project_law if values["D_PANLAW"] == -1 else values["D_PANLAW"]
     pan = values.get("D_PAN", 0.0)
     gains = np.full((channels, 1), -float(values["D_VOL"]) if values.get("B_PHASE") else float(values["D_VOL"]))
-    near = law + (1.0 - law) * abs(pan)
-    far = law * (1.0 - abs(pan))
+    middle, side = min(law, 1.0), max(law, 1.0)
+    near = middle + (side - middle) * abs(pan)
+    far = middle * (1.0 - abs(pan))
     gains[:2, 0] *= (near, far) if pan <= 0 else (far, near)
     return gains
 

@@ -173,6 +173,8 @@ class Project:
     tempo: list[Tempo] = field(default_factory=list)
     bpm: float = 120.0
     """Where there is no change of tempo."""
+    timebase: int = 1
+    """What items are tied to that do not say: 0 time, 1 beats, 2 beats with their position alone."""
     ext: dict[str, str] = field(default_factory=dict)
     """The project's own state of extensions; not part of undo."""
     master: Track = field(default_factory=_master)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from tests.reaper.standin.beats import tied_items_follow
 from tests.reaper.standin.mixer import Mixer
 from tests.reaper.standin.refused import RefusedError
 from tests.reaper.standin.state import Marker, Tempo
@@ -62,15 +63,17 @@ class Timeline(Mixer):
             raise RefusedError("only new changes at a time are modelled")
         if seconds < 0 or not 0 < bpm <= 960:
             raise RefusedError(f"a tempo of {bpm} at {seconds} s is out of range")
-        self._project.tempo.append(Tempo(seconds, bpm, numerator, denominator, is_ramp))
-        self._project.tempo.sort(key=lambda one: one.seconds)
+        with tied_items_follow(self._project):
+            self._project.tempo.append(Tempo(seconds, bpm, numerator, denominator, is_ramp))
+            self._project.tempo.sort(key=lambda one: one.seconds)
         return True
 
     def DeleteTempoTimeSigMarker(self, _proj: object, index: int) -> bool:
         self._edit()
         if not 0 <= index < len(self._project.tempo):
             return False
-        del self._project.tempo[index]
+        with tied_items_follow(self._project):
+            del self._project.tempo[index]
         return True
 
     def TimeMap_GetTimeSigAtTime(self, _proj: object, seconds: float) -> tuple[int, int, float]:
