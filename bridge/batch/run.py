@@ -1,11 +1,13 @@
 """The run itself: every planned render once, whatever happens to the others, and again only what is not done.
 
-The journal is the daemon's kind, in a folder of its own for each combination of tree, place and options.
+The journal is the daemon's kind, in a folder of its own for each combination of tree, place and options. There are as
+many renders at work as there are workers, one for each graphics card; all that is decided is decided here, in turn.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,11 +16,12 @@ from typing import Protocol
 
 from bridge.batch.gate import Gate
 from bridge.batch.plan import Planned
+from bridge.batch.seat import Seat
 from bridge.delivery.manifest import read, verify
 from bridge.delivery.publish import publish
 from bridge.delivery.stage import discard_stage, sweep
-from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
-from bridge.domain.events import Event, place_of
+from bridge.domain.drop import MANIFEST, STAGING, Drop, Staged
+from bridge.domain.events import Event, Notice
 from bridge.domain.job import Job
 from bridge.domain.render import FileIdentity
 from bridge.domain.work import Identified, Work
@@ -30,7 +33,6 @@ from bridge.errors import (
     NoSpaceError,
     RenderError,
     RetryError,
-    SetupError,
     WorkerError,
     by_name,
 )
@@ -45,8 +47,6 @@ _FIRST_WAIT_SECONDS = 10.0
 _LONGEST_WAIT_SECONDS = 300.0
 _POLL_SECONDS = 0.2
 _LOOK_UP_SECONDS = 10.0
-_NOTE_SECONDS = 5.0
-"""How often it is written down how far a job came."""
 
 
 class Told(Protocol):
@@ -75,13 +75,16 @@ class Batch:
     """One run. `run` is called once."""
 
     journal: Journal
-    worker: Worker
+    workers: Sequence[Worker]
+    """One for each render that is worked on at a time."""
     top: Path
     out: Path
     """Must stay there: a disk that is taken away is waited for, and nothing is written where it was."""
     job: Callable[[Planned, str], Job]
     """Makes the job of a render, with the given id."""
     told: Told
+    devices: Sequence[str] = ()
+    """What computes for each worker; none = what the job says."""
     seconds: Mapping[Path, float] = field(default_factory=dict)
     """Length of each render, as far as its header says; for the overall progress only."""
     stems: Mapping[str, Sequence[Path]] = field(default_factory=dict)
@@ -97,8 +100,11 @@ class Batch:
     awake: Awake = field(default_factory=lambda: Awake(()))
     """Keeps the computer from falling asleep while a job runs."""
     _said_blind: bool = field(default=False, init=False)
-    _place: int = field(default=0, init=False)
-    """The furthest that the job under way has told of."""
+    _places: Mapping[Path, Planned] = field(default_factory=dict, init=False)
+    _seats: list[Seat] = field(default_factory=list, init=False)
+    _waiting: deque[tuple[int, Work]] = field(default_factory=deque, init=False)
+    _twins: list[tuple[int, Work]] = field(default_factory=list, init=False)
+    """Renders of a sound that is being worked on; they wait for its end."""
 
     def run(self, planned: Sequence[Planned], *, failed_too: bool = False) -> Tally:
         """Do all that is not done; with `failed_too` also what failed before.
@@ -107,31 +113,52 @@ class Batch:
         stays unusable; what was done until then stays done.
         """
         tally = Tally()
-        places = {one.render: one for one in planned}
-        self._recover(places)
+        self._places = {one.render: one for one in planned}
+        self._recover()
         queue = [work for one in planned if (work := self._enter(one, tally, failed_too)) is not None]
+        self._waiting = deque(enumerate(queue, 1))
+        devices = self.devices or [""] * len(self.workers)
+        self._seats = [Seat(worker, device) for worker, device in zip(self.workers, devices, strict=True)]
         total = sum(self.seconds.get(work.path, 0.0) for work in queue)
-        worked, began, wait = 0.0, time.monotonic(), 0.0
-        for number, work in enumerate(queue, 1):
-            self._wait_until_open()
-            self.told.start(work.path, number, len(queue))
-            while True:
-                try:
-                    again = self._attempt(work, places[work.path], tally)
-                    wait = 0.0
-                except (NoSpaceError, DestinationError) as exc:
-                    if wait >= self.stuck_seconds:
-                        raise
-                    pause = min(_FIRST_WAIT_SECONDS + wait, _LONGEST_WAIT_SECONDS)
-                    self.told.say(f"{exc.message} Trying again in {pause:.0f} seconds.")
-                    self.sleep(pause)
-                    wait, again = wait + pause, self.journal.get(work.id)
-                if again is None:
-                    break
-                work = again
-            worked += self.seconds.get(work.path, 0.0)
-            self.told.overall(worked, total, time.monotonic() - began)
+        worked, began, closed = 0.0, time.monotonic(), ""
+        try:
+            while self._waiting or self._busy():
+                if not self._busy():
+                    closed = self._pace("") if closed else ""
+                    self.awake.let_go()
+                    self._wait_until_open()
+                    self.awake.hold()
+                if not closed:
+                    self._fill(len(queue))
+                closed = self._follow_gate(closed)
+                for seat in self._busy():
+                    path = seat.work.path if seat.work else Path()
+                    if self._advance(seat, tally):
+                        worked += self.seconds.get(path, 0.0)
+                        self.told.overall(worked, total, time.monotonic() - began)
+        finally:
+            self.awake.let_go()
+            self._take_back()
         return tally
+
+    def _busy(self) -> list[Seat]:
+        return [seat for seat in self._seats if seat.work is not None]
+
+    def _fill(self, of: int) -> None:
+        """Give every free seat a render."""
+        for seat in self._seats:
+            if seat.work is None and self._waiting:
+                number, work = self._waiting.popleft()
+                seat.take(number, work)
+                self.told.start(work.path, number, of)
+
+    def _take_back(self) -> None:
+        """Stop what is under way: a run that ends early leaves nothing half done."""
+        for seat in self._busy():
+            seat.worker.cancel()
+            if seat.work is not None:
+                self._leave(seat.work)
+            seat.leave()
 
     def _wait_until_open(self) -> None:
         told = ""
@@ -147,13 +174,18 @@ class Batch:
             self.told.say("This system does not say whether somebody uses the computer; going on all the same.")
 
     def _follow_gate(self, before: str) -> str:
-        """Let the job under way stand still, or go on; returns why it stands still, '' when it goes on."""
+        """Let what is under way stand still, or go on; returns why it stands still, '' when it goes on."""
         reason = self.gate.closed
         if bool(reason) != bool(before):
-            self.worker.pace("stop" if reason else "full")
+            self._pace(reason)
             self.told.say(f"  {reason} Standing still." if reason else "  Going on.")
             self.awake.let_go() if reason else self.awake.hold()
         return reason
+
+    def _pace(self, closed: str) -> str:
+        for worker in self.workers:
+            worker.pace("stop" if closed else "full")
+        return closed
 
     def _enter(self, one: Planned, tally: Tally, failed_too: bool) -> Work | None:
         """Find the work of a render and return it when there is something to do."""
@@ -172,93 +204,87 @@ class Batch:
             return None
         return self.journal.move(work, "ready") if work.state != "ready" else work
 
-    def _attempt(self, work: Work, place: Planned, tally: Tally) -> Work | None:
-        """Try once; returns the work when it is to be tried again at once, None when it has ended."""
+    def _advance(self, seat: Seat, tally: Tally) -> bool:
+        """Begin the seat's render, or look how it goes; returns whether it has ended, whichever way."""
+        assert seat.work is not None
+        work = seat.work
         try:
-            work = self.journal.begin(work)
-            self._require_out()
-            drop = self._work(work, place)
+            drop = self._look(seat) if seat.is_begun else None
+            if not seat.is_begun:
+                self._begin(seat)
+        except (NoSpaceError, DestinationError) as exc:
+            self._wait_for_outbox(seat, exc)
+            return False
         except (RenderError, RetryError) as exc:
-            return self._failed(work, exc, tally)
-        except (SetupError, KeyboardInterrupt, Cancelled):
+            again = self._failed(seat, exc, tally)
+            if again is not None:
+                seat.again(again)
+                return False
+        except Cancelled:
+            if not seat.is_twin:
+                raise
             self._leave(work)
-            raise
-        self.told.done(work.path, drop)
-        tally.done += 1
-        return None
+            self._twins.append((seat.number, self.journal.get(work.id)))
+            seat.leave()
+            return False
+        else:
+            if drop is None:
+                return False
+            self.told.done(work.path, drop)
+            tally.done += 1
+        seat.leave()
+        self._waiting.extend(self._twins)
+        self._twins.clear()
+        return True
 
-    def _work(self, work: Work, place: Planned) -> Drop:
-        found: list[Identified] = []
-        before: list[Path] = []
-
-        def decide(keys: Identified) -> Path | None:
-            found.append(keys)
-            made = self.journal.done_drop(keys.drop_key)
-            if made is not None and not verify(made, hashes=False):
-                before.append(made)
-                raise Cancelled
-            drops = [*self.journal.drops_with_stems(keys.separation_key), *self.stems.get(keys.separation_key, ())]
-            return next((one for one in drops if not verify(one, hashes=False)), None)
+    def _begin(self, seat: Seat) -> None:
+        assert seat.work is not None
+        seat.work = work = self.journal.begin(seat.work)
+        self._require_out()
+        one_at_a_time = len(self._seats) == 1
 
         def report(event: Event) -> None:
-            self._place = max(self._place, place_of(event))
-            self.told.report(event)
+            if one_at_a_time:
+                self.told.report(event)
+            elif isinstance(event, Notice):
+                self.told.say(f"  {work.path.name}: {event.message}")
 
-        self._place = 0
-        self.worker.begin(self.job(place, work.job_id), report, decide)
-        try:
-            staged = self._wait(work)
-        except Cancelled:
-            self.told.say(f"  the same sound was done before: {before[0]}")
-            self.journal.done(work, before[0], found[0])
-            return _drop(before[0])
-        try:
-            self.journal.publishing(work, found[0])
-            drop = publish(staged)
-        except BaseException:
-            discard_stage(place.outbox, work.job_id)
-            raise
-        finally:
-            self.worker.release()
-        if drop.doubt:
-            self.told.say(drop.doubt)
-        self.journal.done(work, drop.folder, found[0])
+        def decide(keys: Identified) -> Path | None:
+            return seat.recognise(keys, self.journal, self._seats, lambda key: self.stems.get(key, ()))
+
+        seat.begin(self.job(self._places[work.path], work.job_id), report, decide)
+
+    def _look(self, seat: Seat) -> Drop | None:
+        timeout = _POLL_SECONDS / len(self._busy())
+        drop = seat.look(self.journal, timeout, self.patience_seconds, self.told.say)
+        seat.waited_seconds = 0.0 if drop is not None else seat.waited_seconds
         return drop
 
-    def _wait(self, work: Work) -> Staged:
-        closed, note_at = "", time.monotonic() + _NOTE_SECONDS
-        self.awake.hold()
-        try:
-            while (staged := self.worker.poll(_POLL_SECONDS)) is None:
-                closed = self._follow_gate(closed)
-                if time.monotonic() >= note_at:
-                    # Lest it be forgotten should all of us be killed.
-                    note_at = time.monotonic() + _NOTE_SECONDS
-                    self.journal.reach(work, self._place)
-                if self.worker.silent_seconds > self.patience_seconds:
-                    self.worker.kill()
-        except KeyboardInterrupt:
-            self.worker.cancel()
-            raise
-        finally:
-            self.awake.let_go()
-            if closed:
-                self.worker.pace("full")
-        return staged
-
-    def _failed(self, work: Work, error: BridgeError, tally: Tally) -> Work | None:
-        now = self.journal.get(work.id)
-        if isinstance(error, WorkerError):
-            now = self.journal.reach(now, self._place)
-        if isinstance(error, NoSpaceError | DestinationError):
-            self.journal.move(now, "retry", error=error)
+    def _wait_for_outbox(self, seat: Seat, error: BridgeError) -> None:
+        """Pause, and let the seat try again; raises the error when it has waited for too long."""
+        assert seat.work is not None
+        self.journal.move(self.journal.get(seat.work.id), "retry", error=error)
+        waited = seat.waited_seconds
+        if waited >= self.stuck_seconds:
             raise error
+        pause = min(_FIRST_WAIT_SECONDS + waited, _LONGEST_WAIT_SECONDS)
+        self.told.say(f"{error.message} Trying again in {pause:.0f} seconds.")
+        self.sleep(pause)
+        seat.again(self.journal.get(seat.work.id))
+        seat.waited_seconds = waited + pause
+
+    def _failed(self, seat: Seat, error: BridgeError, tally: Tally) -> Work | None:
+        """Return the work when it is to be tried again at once, None when it is put aside."""
+        assert seat.work is not None
+        now = self.journal.get(seat.work.id)
+        if isinstance(error, WorkerError):
+            now = self.journal.reach(now, seat.reached)
         tries = now.deaths if isinstance(error, WorkerError) else now.attempts
         if isinstance(error, RetryError) and tries < self.attempts:
             self.told.say(f"  {error.message} Trying again.")
             return self.journal.move(now, "retry", error=error)
         self.journal.move(now, "parked", error=error)
-        self.told.failed(work.path, error)
+        self.told.failed(now.path, error)
         tally.failed += 1
         return None
 
@@ -272,10 +298,10 @@ class Batch:
         if now.state in ("running", "publishing"):
             self.journal.move(now, "retry")
 
-    def _recover(self, places: Mapping[Path, Planned]) -> None:
+    def _recover(self) -> None:
         """Bring what an earlier run was killed in to an end: its drop is there, can be put there, or is made again."""
         for work in self.journal.recover():
-            place = places.get(work.path)
+            place = self._places.get(work.path)
             drop = self._finish(work, place) if place is not None and work.state == "publishing" else None
             if drop is not None and work.keys is not None:
                 self.journal.done(work, drop, work.keys)
@@ -289,7 +315,7 @@ class Batch:
                 self.journal.move(work, "ready")
             if place is not None:
                 discard_stage(place.outbox, work.job_id)
-        for outbox in {place.outbox for place in places.values()}:
+        for outbox in {place.outbox for place in self._places.values()}:
             sweep(outbox)
 
     def _finish(self, work: Work, place: Planned) -> Path | None:
@@ -301,7 +327,3 @@ class Batch:
                     return manifest.parent
         staged = Staged(place.outbox / STAGING / work.job_id / "drop", place.name, place.outbox)
         return publish(staged).folder if not verify(staged.folder) else None
-
-
-def _drop(folder: Path) -> Drop:
-    return Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -159,14 +160,16 @@ class _Run:
         self._make_out()
         lengths = {render: form.seconds for render, form in formats(self.renders)[0].items()}
         urgency = lower_priority if self.settings.daemon.priority == "low" else (lambda _: None)
-        with open_journal(self.state) as journal, Worker(started=urgency) as worker, Awake() as awake:
+        devices = self.settings.separation.devices
+        with open_journal(self.state) as journal, ExitStack() as opened, Awake() as awake:
             run = Batch(
                 journal,
-                worker,
+                [opened.enter_context(Worker(started=urgency)) for _ in devices],
                 self.top,
                 self.out,
                 self._job,
                 told,
+                devices=devices,
                 seconds=lengths,
                 stems=drops_by_separation(all_works(state_folder())),
                 attempts=self.settings.daemon.attempts,

@@ -69,7 +69,7 @@ _SETTINGS: dict[str, object] = {
     ],
     "separation.device": Annotated[
         str | None,
-        typer.Option("--device", metavar="auto|cpu|cuda|mps", help="What computes; cuda:1 = the second card."),
+        typer.Option("--device", metavar="auto|cpu|cuda|mps", help="What computes; cuda:0,cuda:1 = both, in a batch."),
     ],
     "separation.precision": Annotated[
         str | None, typer.Option("--precision", metavar="auto|float32|bfloat16", help="Of the network's products.")

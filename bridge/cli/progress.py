@@ -35,8 +35,8 @@ class Feedback:
     """The one render or drop that the whole call is about; None where it is about several."""
 
     def __init__(self) -> None:
-        self._job_began = self._stage_began = 0.0
-        self._seconds = 0.0
+        self._began: dict[Path, float] = {}
+        self._stage_began = self._seconds = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +49,7 @@ class Feedback:
 
     def start(self, render: Path, number: int, of: int) -> None:
         """A render is begun, the `number`-th `of` all."""
-        self._job_began = time.monotonic()
+        self._began[render] = time.monotonic()
         self._seconds = 0.0
         name = render.name if self.top is None else render.relative_to(self.top).as_posix()
         self.say(f"{name} ({number} of {of})" if of > 1 else name)
@@ -73,13 +73,16 @@ class Feedback:
 
     def done(self, render: Path, drop: Drop) -> None:
         """A drop is there."""
-        took = time.monotonic() - self._job_began
+        took = time.monotonic() - self._began.pop(render, time.monotonic())
         speed = f", {self._seconds / took:.1f}x real time" if self._seconds and took > 0 else ""
-        self.say(f"  done in {format_duration(took)}{speed}")
+        name = f"{render.name} " if self._began else ""  # others are under way
+        self.say(f"  {name}done in {format_duration(took)}{speed}")
         output.result(str(drop.folder))
 
     def failed(self, render: Path | None, error: BridgeError) -> None:
         """A render could not be done; `render` is None when the whole call cannot."""
+        if render is not None:
+            self._began.pop(render, None)
         output.error(error)
 
     def overall(self, done_seconds: float, total_seconds: float, took_seconds: float) -> None:

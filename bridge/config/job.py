@@ -24,7 +24,7 @@ class Separation(Part):
     model: str = "htdemucs"
     """What separates: name of a model, or a folder of your own weights. See: stem-bridge models list"""
     device: Device = "auto"
-    """Processor: auto takes NVIDIA, then Apple's GPU, then the CPU; `cuda:1` is the second NVIDIA card."""
+    """Processor: auto takes NVIDIA, then Apple's GPU, then the CPU; `cuda:0,cuda:1` = two cards for a batch."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of products in networks with a transformer: auto takes bfloat16 on CPUs that have it, float32 elsewhere."""
     overlap: Annotated[float, Field(strict=True, ge=0.0, le=0.95)] = 0.25
@@ -44,6 +44,11 @@ class Separation(Part):
     gpu_memory_gb: Annotated[float, Field(ge=0.0, le=1024.0)] = 0.0
     """Most memory to take on an NVIDIA or Apple GPU, in GB, so that others have the rest; 0 = no limit; 0..1024."""
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Return each device that is named: a batch uses all of them, any single job the first."""
+        return tuple(self.device.split(","))
+
     def options(self, model: str) -> SeparationOptions:
         """Return what a job carries, for `model`."""
         return SeparationOptions(
@@ -53,7 +58,7 @@ class Separation(Part):
             overlap=self.overlap,
             shifts=self.shifts,
             residual=self.residual,
-            device=self.device,
+            device=self.devices[0],
             precision=self.precision,
             threads=self.threads,
             batch=self.batch,

@@ -28,9 +28,15 @@ def _stem_words(value: object) -> object:
 
 
 def _device(value: str) -> str:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", value):
-        raise PydanticCustomError("device", "'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'")
-    return value
+    card = r"cuda:\d{1,2}"
+    cards = [f"cuda:{int(one.strip()[5:])}" for one in value.split(",") if re.fullmatch(card, one.strip())]
+    if len(cards) != value.count(",") + 1:
+        if not re.fullmatch(r"auto|cpu|mps|cuda", value):
+            raise PydanticCustomError("device", "'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,cuda:1' or 'mps'")
+        return value
+    if len(set(cards)) != len(cards):
+        raise PydanticCustomError("devices", "cards named once each, such as 'cuda:0,cuda:1'")
+    return ",".join(cards)
 
 
 def _hours(value: str) -> str:

@@ -95,7 +95,7 @@ class Library:
     def batch(self, journal: Journal, **more: object) -> Batch:
         seconds = {one.render: 0.5 for one in self.plan()}
         values = {"job": self.job, "seconds": seconds, "sleep": self.no_sleep, **more}
-        return Batch(journal, self.worker, self.top, self.home / "out", told=self.heard, **values)
+        return Batch(journal, [self.worker], self.top, self.home / "out", told=self.heard, **values)
 
     def no_sleep(self, seconds: float) -> None:
         raise AssertionError("nothing is to be waited for here")
@@ -214,8 +214,8 @@ def killed(library: Library, how_far: Callable[[Batch, Work, Planned], None]) ->
 
 def stage(batch: Batch, work: Work, one: Planned):
     keys = []
-    batch.worker.begin(batch.job(one, work.job_id), lambda _: None, keys.append)
-    while (staged := batch.worker.poll(0.2)) is None:
+    batch.workers[0].begin(batch.job(one, work.job_id), lambda _: None, keys.append)
+    while (staged := batch.workers[0].poll(0.2)) is None:
         pass
     return staged, keys[0]
 

@@ -69,6 +69,9 @@ def test_lists_come_from_yaml_and_from_words_with_commas(write: Write) -> None:
     assert config.load(write("separation: {stems: all}"), environment={}).separation.stems == ()
 
 
+DEVICES = "It must be 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,cuda:1' or 'mps'."
+
+
 @pytest.mark.parametrize(
     ("text", "line", "hint"),
     [
@@ -77,7 +80,22 @@ def test_lists_come_from_yaml_and_from_words_with_commas(write: Write) -> None:
         ("separation:\n  overlap: 0.96\n", 2, "It must be less than or equal to 0.95."),
         ("separation: {overlap: '0.5'}\n", 1, "It must be a number."),
         ("separation: {shifts: true}\n", 1, "It must be a whole number."),
-        ("separation: {device: gpu}\n", 1, "It must be 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."),
+        ("separation: {device: gpu}\n", 1, "It must be 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,cuda:1' or 'mps'."),
+        (
+            "separation: {device: 'cuda:0,cpu'}\n",
+            1,
+            "It must be 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,cuda:1' or 'mps'.",
+        ),
+        (
+            "separation: {device: 'cuda:0,'}\n",
+            1,
+            "It must be 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,cuda:1' or 'mps'.",
+        ),
+        (
+            "separation: {device: 'cuda:1, cuda:01'}\n",
+            1,
+            "It must be cards named once each, such as 'cuda:0,cuda:1'.",
+        ),
         ("separation: 5\n", 1, "It must be 'name: value' lines."),
         ("inboxes:\n  - path: a\n    outbx: b\n", 2, "Add it."),
         ("inboxes: {path: a, outbox: b}\n", 1, "It must be a list."),
