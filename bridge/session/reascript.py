@@ -18,13 +18,13 @@ __all__ = ["drop_data", "import_script"]
 
 _VERSION = 1
 _LIBRARY = "Stem Bridge/lib"
-_PARTS = ("edit", "buses", "compare", "fx", "build", "import")
+_PARTS = ("edit", "buses", "compare", "fx", "build", "import", "later")
 """The files of the library that an import needs, each after those that it needs itself."""
 
 _SCRIPT = """\
 -- Stem Bridge: brings the stems that lie beside this file into the open REAPER project.
 -- REAPER > Actions > Show action list > New action > Load ReaScript. It is one undo step, and may run again at any
--- time: then it restores what is missing and touches nothing else.
+-- time: then it restores what is missing and touches nothing else. While REAPER records, it waits.
 
 local DATA = {data}
 
@@ -33,8 +33,17 @@ local parts = {{}}
 {code}
 
 local folder = debug.getinfo(1, "S").source:match("^@(.*[/\\\\])") or ""
-local _, message = parts.import(DATA, folder)
-if message then reaper.ShowMessageBox(message, "Stem Bridge", 0) end
+
+local function tell(message)
+  if message then reaper.ShowMessageBox(message, "Stem Bridge", 0) end
+end
+
+parts.later(function()
+  local _, message = parts.import(DATA, folder)
+  tell(message)
+end, function()
+  tell(DATA.title .. " was not imported: its project was closed. Run again: " .. folder .. "import.lua")
+end)
 """
 
 

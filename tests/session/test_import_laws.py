@@ -86,6 +86,40 @@ def test_the_session_looks_as_the_preset_says(tmp_path: Path) -> None:
     assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: import Song"]
 
 
+def test_an_import_waits_while_reaper_records_and_then_goes_into_the_project_that_was_open(tmp_path: Path) -> None:
+    reaper, drop = Reaper(), make_drop(tmp_path)
+    mine, empty = reaper.project, reaper.project.state()
+    reaper.play_state = 1 | 4
+    reaper.start(drop.script)
+    for _ in range(100):
+        reaper.turn(1.0)
+    assert (mine.state(), reaper.undo_points, reaper.messages) == (empty, [], [])
+    reaper.open_tab()
+    reaper.play_state = 0
+    reaper.turn(1.0)
+    assert not reaper.project.tracks, "another project is open now"
+    reaper.project = mine
+    reaper.turn(1.0)
+    assert [track.name for track in mine.tracks[:2]] == ["Drums", "Bass"]
+    reaper.pump()
+    assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: import Song"]
+    reaper.end()
+
+
+def test_an_import_whose_project_was_closed_while_it_waited_says_so(tmp_path: Path) -> None:
+    reaper, drop = Reaper(), make_drop(tmp_path)
+    reaper.play_state = 4
+    reaper.start(drop.script)
+    reaper.turn(1.0)
+    reaper.open_tab()
+    del reaper.tabs[0]
+    reaper.play_state = 0
+    reaper.turn(1.0)
+    assert not reaper.project.tracks
+    assert reaper.messages == [f"Song was not imported: its project was closed. Run again: {drop.script}"]
+    reaper.end()
+
+
 def test_nothing_new_is_selected_looped_faded_or_left_to_preferences(tmp_path: Path) -> None:
     reaper = Reaper()
     reaper.run(make_drop(tmp_path, preset=ROUTED, channels=6).script)

@@ -244,7 +244,7 @@ class Reaper:
         """Tell whether a pointer still points at something."""
         if isinstance(thing, Source):
             return thing in self.loose_sources or any(take.source is thing for take in self.project.takes())
-        return thing is self.project or self.project.holds(thing)
+        return any(thing is one for one in (self.project, *self.tabs)) or self.project.holds(thing)
 
     @staticmethod
     def kind_of(thing: object) -> str:
