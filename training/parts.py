@@ -1,7 +1,7 @@
-"""Where the raw material lies: grooves, SoundFonts and voices from Debian's archive, all freely licensed.
+"""Where the raw material lies: grooves, songs, SoundFonts and voices from Debian's archive, all freely licensed.
 
     apt-get install mma fluidsynth ffmpeg espeak-ng fluid-soundfont-gm musescore-general-soundfont-small \\
-        avldrums.lv2-soundfont csound-soundfont opl3-soundfont asterisk-core-sounds-{en,fr,it,ru}-g722
+        avldrums.lv2-soundfont csound-soundfont opl3-soundfont freedoom asterisk-core-sounds-{en,fr,it,ru}-g722
 
 The SoundFont TimGM6mb and the songs of OpenTTD and Planet Blupi are kept out of training: `training.heldout` tests
 on them.
@@ -13,7 +13,7 @@ import re
 import shutil
 from pathlib import Path
 
-__all__ = ["DRUM_FONTS", "FONTS", "MissingPartError", "grooves", "prompts", "require"]
+__all__ = ["DRUM_FONTS", "FONTS", "WADS", "MissingPartError", "grooves", "prompts", "require"]
 
 FONTS = (
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
@@ -27,6 +27,8 @@ DRUM_FONTS = (
     Path("/usr/share/sounds/sf2/Red_Zeppelin_4_LV2.sf2"),
 )
 """Recorded drum kits with velocity layers and their room."""
+WADS = (Path("/usr/share/games/doom/freedoom1.wad"), Path("/usr/share/games/doom/freedoom2.wad"))
+"""Some fifty General MIDI songs, BSD-like licence."""
 GROOVES = Path("/usr/share/mma/lib")
 PROMPTS = Path("/usr/share/asterisk/sounds")
 PROGRAMS = ("mma", "fluidsynth", "ffmpeg", "espeak-ng")
@@ -39,7 +41,7 @@ class MissingPartError(Exception):
 def require() -> None:
     """Raise MissingPartError, with the line to type, when a program or a SoundFont is not there."""
     gone = [name for name in PROGRAMS if shutil.which(name) is None]
-    gone += [str(path) for path in (*FONTS, *DRUM_FONTS, GROOVES, PROMPTS) if not path.exists()]
+    gone += [str(path) for path in (*FONTS, *DRUM_FONTS, *WADS, GROOVES, PROMPTS) if not path.exists()]
     if gone:
         raise MissingPartError(
             f"not installed: {', '.join(gone)}; the packages are named at the top of training/parts.py"

@@ -21,10 +21,13 @@ from training.band import RATE, ROLES, Sound, compose, play
 from training.colour import coloured
 from training.kit import electronic_drums
 from training.pool import LEVELS_DB, STEMS
+from training.tunes import Performance, perform, tunes
 from training.voice import sing, speaker
 
 LEVEL = 0.1
 """RMS of every stored stem where it sounds; the mix is made when training."""
+WRITTEN = 0.35
+"""Share of songs that people wrote; MMA's grooves on random chords are the rest."""
 
 
 def main() -> int:
@@ -40,33 +43,38 @@ def main() -> int:
     except parts.MissingPartError as missing:
         print(missing, file=sys.stderr)
         return 2
-    names = parts.grooves()
+    names, written = parts.grooves(), tunes()
     for number in range(given.count):
         files = {stem: given.out / stem / f"{given.seed}-{number:04}.npy" for stem in STEMS}
         if all(file.exists() for file in files.values()):
             continue
         rng = random.Random(f"{given.seed}-{number}")
-        for stem, sound in song(rng, given.seconds, names).items():
+        for stem, sound in song(rng, given.seconds, names, written).items():
             _keep(files[stem], sound)
         if number % 10 == 9:
             print(f"{number + 1} of {given.count} songs", flush=True)
     return 0
 
 
-def song(rng: random.Random, seconds: float, names: list[str]) -> dict[str, Sound]:
+def song(rng: random.Random, seconds: float, names: list[str], written: list[bytes]) -> dict[str, Sound]:
     """Make the four stems of one song: (frames, 2) each, all of one length."""
-    score = None
-    while score is None:
-        score = compose(rng, seconds, names)
-        stems = {role: play(score, role, rng) for role in ROLES} if score else {}
-        if not all(np.abs(stem).max(initial=0) > 1e-3 for stem in stems.values()):
-            score = None  # a bank that lacks this instrument
+    band = None
+    while band is None:
+        band = perform(rng.choice(written), seconds, rng) if rng.random() < WRITTEN else _grooves(rng, seconds, names)
+        if band and not all(np.abs(stem).max(initial=0) > 1e-3 for stem in band.stems.values()):
+            band = None  # a bank that lacks this instrument, or a stretch without it
+    stems = dict(band.stems)
     if rng.random() < 0.35:
         noise = np.random.default_rng(rng.randrange(2**32))
-        stems["drums"] = electronic_drums(noise, score.tempo_bpm, score.seconds)
-    stems["vocals"] = sing(rng, score.seconds, score.key, score.tempo_bpm, speaker(rng))
+        stems["drums"] = electronic_drums(noise, band.tempo_bpm, seconds)
+    stems["vocals"] = sing(rng, seconds, band.key, band.tempo_bpm, speaker(rng))
     frames = round(seconds * RATE)
     return _published({stem: _fitted(coloured(stems[stem], stem, rng), frames) for stem in STEMS}, rng)
+
+
+def _grooves(rng: random.Random, seconds: float, names: list[str]) -> Performance | None:
+    score = compose(rng, seconds, names)
+    return score and Performance({role: play(score, role, rng) for role in ROLES}, score.tempo_bpm, score.key)
 
 
 def _published(stems: dict[str, Sound], rng: random.Random) -> dict[str, Sound]:

@@ -51,7 +51,8 @@ def sing(rng: random.Random, seconds: float, key: int, tempo_bpm: float, speak: 
     """Sing phrases with rests on a random melody in the key: (frames, 2)."""
     beat = 60.0 / tempo_bpm
     out = np.zeros((int(seconds * RATE), 2), np.float32)
-    base = rng.choice((45, 48, 50, 52, 55, 57, 60, 62)) + key % 12 - 6
+    lowest = rng.choice((41, 43, 45, 47, 50, 52, 54, 56))
+    base = lowest + (key - lowest) % 12
     scale, degree = rng.choice(SCALES), rng.randint(0, 6)
     doubled = rng.random() < 0.25
     noise = np.random.default_rng(rng.randrange(2**32))

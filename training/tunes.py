@@ -1,0 +1,90 @@
+"""Songs that people wrote: the General MIDI music of Freedoom, played in another key and tempo through any bank."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import mido
+
+from benchmarks.free_music import BASS_PROGRAMS, DRUM_CHANNEL, ROLES, played
+from training import parts
+from training.band import Sound
+
+__all__ = ["Performance", "key_of", "lumps", "perform", "tunes"]
+
+HEADER, ENTRY = struct.Struct("<4sii"), struct.Struct("<ii8s")
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
+SHIFT = 5
+"""Most semitones that a song is moved up or down."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What was played and what the singer must know."""
+
+    stems: dict[str, Sound]
+    tempo_bpm: float
+    key: int
+    """Semitones of the major scale's tonic above C."""
+
+
+def tunes() -> list[bytes]:
+    """Return the MIDI files of all songs that have drums, bass and something else, in order, none twice."""
+    found = dict.fromkeys(lump for wad in parts.WADS for lump in lumps(wad.read_bytes()) if lump.startswith(b"MThd"))
+    return [one for one in found if _roles(mido.MidiFile(file=io.BytesIO(one))) == set(ROLES)]
+
+
+def lumps(wad: bytes) -> list[bytes]:
+    """Return the contents of all entries of a WAD file (12 bytes of header, then a directory at its offset)."""
+    _, count, at = HEADER.unpack_from(wad)
+    places = (ENTRY.unpack_from(wad, at + ENTRY.size * number) for number in range(count))
+    return [wad[start : start + size] for start, size, _ in places]
+
+
+def perform(tune: bytes, seconds: float, rng: random.Random) -> Performance:
+    """Play a stretch of a song, each role by itself, (frames, 2)."""
+    song = mido.MidiFile(file=io.BytesIO(tune))
+    shift, pace = rng.randint(-SHIFT, SHIFT), rng.uniform(0.88, 1.12)
+    tempi = [mido.bpm2tempo(120)]
+    for message in (one for track in song.tracks for one in track):
+        if message.type in ("note_on", "note_off") and message.channel != DRUM_CHANNEL:
+            message.note = min(127, max(0, message.note + shift))
+        elif message.type == "set_tempo":
+            message.tempo = round(message.tempo / pace)
+            tempi.append(message.tempo)
+    font = rng.choice(parts.FONTS[:2]) if rng.random() < 0.75 else rng.choice(parts.FONTS[2:])
+    bar = 4 * tempi[-1] / 1e6
+    start = rng.uniform(0, max(0.0, song.length - seconds)) // bar * bar
+    with tempfile.TemporaryDirectory() as name:
+        midi = Path(name) / "song.mid"
+        song.save(midi)
+        stems = played(midi, font, start=start, seconds=seconds)
+    return Performance({role: sound.T for role, sound in stems.items()}, mido.tempo2bpm(tempi[-1]), key_of(song))
+
+
+def key_of(song: mido.MidiFile) -> int:
+    """Return the tonic, 0 to 11 above C, of the major scale that holds most of the notes."""
+    notes = Counter(
+        one.note % 12
+        for track in song.tracks
+        for one in track
+        if one.type == "note_on" and one.velocity and one.channel != DRUM_CHANNEL
+    )
+    return max(range(12), key=lambda tonic: sum(notes[(tonic + step) % 12] for step in MAJOR))
+
+
+def _roles(song: mido.MidiFile) -> set[str]:
+    programs, roles = [0] * 16, set()
+    for message in song:
+        if message.type == "program_change":
+            programs[message.channel] = message.program
+        elif message.type == "note_on" and message.velocity:
+            bass = programs[message.channel] in BASS_PROGRAMS
+            roles.add("drums" if message.channel == DRUM_CHANNEL else "bass" if bass else "other")
+    return roles
