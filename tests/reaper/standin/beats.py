@@ -1,4 +1,7 @@
-"""Where a beat is: the tempo map of a project, walked both ways. A beat is a quarter note; ramps are straight in time."""
+"""Where a beat is: the tempo map of a project, walked both ways.
+
+A beat is a quarter note; a ramp is a straight line in time.
+"""
 
 from __future__ import annotations
 
