@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bridge.domain.render import Origin, Source
 from tests.reaper.standin.machine import FAILURES, Reaper
 from tests.reaper.standin.sound import master
-from tests.reaper.standin.state import Project, Take
+from tests.reaper.standin.state import Item, Project, Take
 from tests.reaper.workplace import workplace
 from tests.session.small_drops import FRAMES, RATE, ROUTED, make_drop
 
@@ -87,6 +88,72 @@ def test_an_update_is_whole_or_not_there(tmp_path: Path, name: str) -> None:
         assert reaper.project.state() == before
     else:
         assert all(len(item.takes) == 2 for item in reaper.project.track("Vocals").items)
+
+
+def place_of(item: Item) -> float:
+    """Return where in the project the file of the active take begins."""
+    assert item.active_take is not None
+    return item.values["D_POSITION"] - item.active_take.values.get("D_STARTOFFS", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_same"),
+    [
+        (Source("bus", "{p}", ("{a}", "{b}"), "{bus}"), Source("bus", "{p}", ("{a}", "{b}", "{c}"), "{bus}"), True),
+        (Source("bus", "{p}", ("{a}",), "{bus}"), Source("bus", "{p}", ("{a}",), "{other}"), False),
+        (Source("tracks", "{p}", ("{a}",), "{bus}"), Source("tracks", "{p}", ("{b}",), "{bus}"), False),
+        (Source("tracks", "{p}", ("{a}",), "{bus}"), Source("tracks", "{p}", (), "{bus}"), True),
+        (Source("master", "{p}", ("{a}",)), Source("time", "{p}", ("{a}",)), False),
+        (Source("master", "{p}", ("{a}",)), None, False),
+        (None, None, True),
+    ],
+)
+def test_only_stems_of_the_same_source_are_updated(
+    tmp_path: Path, old: Source | None, new: Source | None, is_same: bool
+) -> None:
+    place, reaper = workplace(tmp_path), Reaper()
+    make_drop(tmp_path / "old", drop_id="older000", title="One", source=old)
+    make_drop(tmp_path / "else", drop_id="else0000", title="Two", source=Source("items", "{p}", ("{x}",), "{y}"))
+    for name in ("old", "else"):
+        reaper.run(tmp_path / name / "import.lua")
+    reaper.messages.clear()
+    newer = make_drop(tmp_path / "new", drop_id="newer000", title="One", source=new)
+    reaper.answers.append(str(newer.script))
+    reaper.run(place.script("Update stems"))
+    counts = [len(item.takes) for track in reaper.project.tracks for item in track.items if len(item.takes) > 1]
+    assert counts == [2] * 5 * is_same
+    assert bool(reaper.messages) is not is_same
+
+
+def test_a_render_without_a_source_and_of_another_name_updates_what_is_there_alone(tmp_path: Path) -> None:
+    place, reaper = workplace(tmp_path), Reaper()
+    reaper.run(make_drop(tmp_path / "one", drop_id="one00000", title="Song v1").script)
+    newer = make_drop(tmp_path / "new", drop_id="newer000", title="Song v2")
+    for is_alone in (True, False):
+        if not is_alone:
+            reaper.run(make_drop(tmp_path / "two", drop_id="two00000", title="Other").script)
+            newer = make_drop(tmp_path / "next", drop_id="next0000", title="Song v3")
+        reaper.messages.clear()
+        reaper.answers.append(str(newer.script))
+        reaper.run(place.script("Update stems"))
+        assert bool(reaper.messages) is not is_alone
+
+
+@pytest.mark.parametrize("mode", ["master", "items"])
+@pytest.mark.parametrize("moved", [0.0, 2.0])
+def test_a_newer_render_that_begins_elsewhere_stays_where_it_sounded(tmp_path: Path, mode: str, moved: float) -> None:
+    place, reaper = workplace(tmp_path), Reaper()
+    source = Source(mode, "{p}", ("{a}",))  # type: ignore[arg-type]
+    old = make_drop(tmp_path / "old", drop_id="older000", source=source, origin=Origin(3.0, "sidecar"))
+    reaper.run(old.script)
+    for item in reaper.project.items():
+        item.values["D_POSITION"] += moved
+    newer = make_drop(tmp_path / "new", drop_id="newer000", source=source, origin=Origin(5.0, "sidecar"))
+    reaper.answers.append(str(newer.script))
+    reaper.run(place.script("Update stems"))
+    # Moved by as much as the render, all of the project was moved; else the file has to begin where it was rendered.
+    wanted = 3.0 + moved if mode == "items" else 5.0
+    assert [place_of(item) for item in reaper.project.items() if len(item.takes) > 1] == [wanted] * 5
 
 
 def test_the_null_check_is_silence_and_its_second_run_puts_all_back(tmp_path: Path) -> None:

@@ -43,9 +43,10 @@ local function add_track(spec, index, is_sent, folder_change)
   return track
 end
 
-local function add_item(track, spec, start)
+local function add_item(track, spec, todo)
   local item = must(r.AddMediaItemToTrack(track), "add an item")
   set_text("MediaItem", item, edit.EXT, spec.id)
+  set_text("MediaItem", item, edit.SOURCE, todo.source)
   set("MediaItem", item,
     "B_UISEL", 0,
     "B_LOOPSRC", 0,
@@ -54,7 +55,7 @@ local function add_item(track, spec, start)
     "D_FADEINLEN_AUTO", 0,
     "D_FADEOUTLEN", 0,
     "D_FADEOUTLEN_AUTO", 0,
-    "D_POSITION", start,
+    "D_POSITION", todo.start,
     "D_VOL", spec.item.volume)
   return item
 end
@@ -72,10 +73,10 @@ local function align(take, item)
   end
 end
 
-local function add_take(want, found, start)
+local function add_take(want, found, todo)
   local id = want.spec.id
   local is_new = not found.items[id]
-  local item = found.items[id] or add_item(found.tracks[id], want.spec, start)
+  local item = found.items[id] or add_item(found.tracks[id], want.spec, todo)
   local active = r.GetActiveTake(item)
   local take = must(r.AddTakeToMediaItem(item), "add a take")
   must(r.SetMediaItemTake_Source(take, want.source), "use " .. want.path)
@@ -136,7 +137,7 @@ return function(todo, found, folder)
     local change = (following and todo.levels[following.id] or 0) - todo.levels[spec.id]
     found.tracks[spec.id] = add_track(spec, index + number - 1, todo.targets[spec.id] ~= nil, change)
   end
-  for _, want in ipairs(todo.takes) do table.insert(takes, add_take(want, found, todo.start)) end
+  for _, want in ipairs(todo.takes) do table.insert(takes, add_take(want, found, todo)) end
   for _, send in ipairs(todo.sends) do add_send(send, found) end
   for _, spec in ipairs(todo.tracks) do
     lib.fx.add_all(found.tracks[spec.id], spec, folder, todo.notes)

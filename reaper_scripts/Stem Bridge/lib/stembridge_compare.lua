@@ -8,6 +8,7 @@ local r, edit, buses = reaper, lib.edit, lib.buses
 local compare = {}
 local MARKER_TOLERANCE = 0.001 -- seconds; of changes of tempo too
 local BPM_TOLERANCE = 1e-6
+local MOST_GUIDS = 8 -- of a source, in an item: enough to know it again
 
 -- Returns what the project holds of any drop: tracks, items and takes by identity.
 function compare.survey()
@@ -46,6 +47,17 @@ function compare.start_of(drop)
   local seconds = drop.origin.seconds
   local offset = drop.origin.is_timecode and r.GetProjectTimeOffset(edit.PROJECT, false) or 0
   return math.max(0, seconds >= offset and seconds - offset or seconds)
+end
+
+-- Names where a drop comes from, for items to remember: its start in nanoseconds, and what was rendered.
+function compare.source_of(drop)
+  local what = "title|" .. drop.title
+  if drop.source then
+    local guids = drop.source.mute or {}
+    local some = table.concat(guids, ",", 1, math.min(MOST_GUIDS, #guids))
+    what = table.concat({ drop.source.mode, drop.source.parent or "", some }, "|")
+  end
+  return ("%d|%s"):format(math.floor(compare.start_of(drop) * 1e9 + 0.5), what)
 end
 
 -- Says whether anything of a drop is in the project already.
@@ -232,6 +244,7 @@ function compare.missing(drop, found, folder)
       todo.is_first = false
     end
   end
+  todo.source = compare.source_of(drop)
   find_source(todo, drop)
   choose_routes(todo, drop, found)
   for _, spec in ipairs(drop.tracks) do

@@ -2,7 +2,11 @@
 -- Edits of the project that say when they fail, as one step of undo. Needs REAPER 6.30 or newer, no extensions.
 
 local r = reaper
-local edit = { PROJECT = 0, EXT = "P_EXT:stembridge" } -- project 0 is the active one
+local edit = {
+  PROJECT = 0, -- the active one
+  EXT = "P_EXT:stembridge",
+  SOURCE = "P_EXT:stembridge_source",
+}
 local FAILED = "Stem Bridge: failed"
 
 function edit.fail(message)
@@ -46,6 +50,11 @@ end
 -- Returns what one of our tracks, items or takes is, or nil for one of the user's.
 function edit.identity(kind, object)
   return look_twice(function() return r["GetSet" .. kind .. "Info_String"](object, edit.EXT, "", false) end)
+end
+
+-- Returns what one of our items remembers of where it came from, or "".
+function edit.source_of(item)
+  return look_twice(function() return r.GetSetMediaItemInfo_String(item, edit.SOURCE, "", false) end) or ""
 end
 
 -- Returns the bus for which we made a send to a track of the user's, or nil.

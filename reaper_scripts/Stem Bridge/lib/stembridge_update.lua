@@ -3,7 +3,8 @@
 
 local lib = ...
 local r, edit = reaper, lib.edit
-local KEPT = { "D_STARTOFFS", "D_PLAYRATE", "D_PITCH", "B_PPITCH", "D_VOL", "D_PAN", "D_PANLAW" }
+local KEPT = { "D_STARTOFFS", "D_PLAYRATE", "D_PITCH", "B_PPITCH", "D_VOL", "D_PAN", "D_PANLAW", "I_CHANMODE" }
+local SAME = 0.001 -- seconds
 
 -- Splits 'drop/stem:vocals' and 'drop/stem:vocals#1' into what and number.
 local function part_of(id)
@@ -16,7 +17,7 @@ local function pieces()
   local found = {}
   for i = 0, r.CountMediaItems(edit.PROJECT) - 1 do
     local item = r.GetMediaItem(edit.PROJECT, i)
-    local piece = { item = item, has = {}, models = {} }
+    local piece = { item = item, has = {}, models = {}, source = edit.source_of(item) }
     for t = 0, r.CountTakes(item) - 1 do
       local take = r.GetTake(item, t)
       local id = take and edit.identity("MediaItemTake", take)
@@ -32,18 +33,65 @@ local function pieces()
   return found
 end
 
+-- Splits what `compare.source_of` wrote: seconds, mode, the rest.
+local function read_source(source)
+  local nanoseconds, mode, rest = source:match("^(%d+)|(%l+)|(.*)$")
+  return nanoseconds and tonumber(nanoseconds) / 1e9, mode, rest
+end
+
+-- Says whether two drops come from the same part of the project, of which some may have changed since.
+local function is_same_source(one, other)
+  local start, mode, rest = read_source(one)
+  local other_start, other_mode, other_rest = read_source(other)
+  if mode == other_mode and rest == other_rest then return mode ~= "time" or math.abs(start - other_start) < SAME end
+  if mode ~= other_mode or mode == "title" or mode == "time" then return false end
+  local parent, guids = rest:match("^([^|]*)|(.*)$")
+  local other_parent, other_guids = other_rest:match("^([^|]*)|(.*)$")
+  local shares = guids == "" or other_guids == ""
+  for guid in guids:gmatch("[^,]+") do shares = shares or other_guids:find(guid, 1, true) ~= nil end
+  return parent == other_parent and shares
+end
+
+-- Returns the pieces that stems of a source belong to: those of the same source, and those that remember none. Where
+-- all renders came without a source, under one title, another title is a newer name of it.
+local function pieces_of(source)
+  local all, titles, same = pieces(), {}, {}
+  for _, piece in ipairs(all) do
+    if next(piece.models) then titles[select(3, read_source(piece.source)) or ""] = true end
+  end
+  local only = next(titles)
+  local is_only_title = only and not next(titles, only) and select(2, read_source(source)) == "title"
+  for _, piece in ipairs(all) do
+    local is_renamed = is_only_title and select(2, read_source(piece.source)) == "title"
+    if piece.source == "" or is_renamed or is_same_source(piece.source, source) then table.insert(same, piece) end
+  end
+  return same
+end
+
+-- Returns by how many seconds a file of the newer source begins earlier than the piece expects.
+local function lead_of(piece, model, source)
+  local old, mode = read_source(piece.source)
+  local new = read_source(source)
+  if not old or mode == "items" then return 0 end -- an item's render moves with it
+  local offset = r.GetMediaItemTakeInfo_Value(model, "D_STARTOFFS")
+  local at = r.GetMediaItemInfo_Value(piece.item, "D_POSITION") - offset
+  if math.abs(at - new) < SAME then return 0 end -- all of the project was moved
+  return old - new
+end
+
 -- Returns the takes to add: the first of each stem in `drop` to every piece of that stem that lacks it.
 local function missing(drop, folder)
-  local todo = {}
+  local todo, source = {}, lib.compare.source_of(drop)
+  local same = pieces_of(source)
   for _, spec in ipairs(drop.tracks) do
     local what = spec.item and part_of(spec.id)
-    for _, piece in ipairs(what and pieces() or {}) do
-      local id = spec.id .. "#1"
-      if piece.models[what] and not piece.has[id] then
+    for _, piece in ipairs(what and same or {}) do
+      local id, model = spec.id .. "#1", piece.models[what]
+      if model and not piece.has[id] then
         local first = spec.item.takes[1]
         local path = folder .. first.file:gsub("/", package.config:sub(1, 1))
-        local take = { item = piece.item, model = piece.models[what], id = id, name = first.name, path = path }
-        take.spec = spec
+        local take = { item = piece.item, model = model, id = id, name = first.name, path = path }
+        take.spec, take.lead = spec, lead_of(piece, model, source)
         table.insert(todo, take)
       end
     end
@@ -58,7 +106,8 @@ local function add(todo)
     want.source = nil -- the take owns it now
     edit.set_text("MediaItemTake", take, "P_NAME", want.name)
     for _, key in ipairs(KEPT) do
-      edit.set("MediaItemTake", take, key, r.GetMediaItemTakeInfo_Value(want.model, key))
+      local lead = key == "D_STARTOFFS" and want.lead or 0
+      edit.set("MediaItemTake", take, key, r.GetMediaItemTakeInfo_Value(want.model, key) + lead)
     end
     edit.set_text("MediaItemTake", take, edit.EXT, want.id)
     r.SetActiveTake(take)
