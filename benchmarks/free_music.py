@@ -96,7 +96,7 @@ def _rendered(part: mido.MidiFile, soundfont: Path, rate: int, start: float, sec
         part.save(midi)
         options = ["-ni", "-q", "-g", "0.6", "-r", str(rate), "-O", "float", "-T", "wav", "-F", str(wav)]
         subprocess.run(
-            ["fluidsynth", *options, str(soundfont), str(midi)], check=True, capture_output=True, timeout=120
+            ["fluidsynth", *options, str(soundfont), str(midi)], check=True, capture_output=True, timeout=1800
         )
         sound, _ = soundfile.read(wav, dtype="float32", always_2d=True)
     cut = sound[round(start * rate) : round((start + seconds) * rate)].T

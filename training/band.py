@@ -64,7 +64,7 @@ def compose(rng: random.Random, seconds: float, names: list[str]) -> Score | Non
     with tempfile.TemporaryDirectory() as name:
         source, midi = Path(name) / "song.mma", Path(name) / "song.mid"
         source.write_text("\n".join(text) + "\n", encoding="ascii")
-        done = subprocess.run(["mma", str(source), "-f", str(midi)], capture_output=True, timeout=60, check=False)
+        done = subprocess.run(["mma", str(source), "-f", str(midi)], capture_output=True, timeout=600, check=False)
         if done.returncode or not midi.is_file():
             return None
         song = mido.MidiFile(midi)
@@ -88,7 +88,7 @@ def play(score: Score, role: str, rng: random.Random) -> Sound:
         part.save(midi)
         options = ["-ni", "-q", "-g", "0.6", "-r", str(RATE), "-O", "float", "-T", "wav"]
         options += ["-R", rng.choice("01"), "-C", "0", "-F", str(wav)]
-        subprocess.run(["fluidsynth", *options, str(font), str(midi)], check=True, capture_output=True, timeout=180)
+        subprocess.run(["fluidsynth", *options, str(font), str(midi)], check=True, capture_output=True, timeout=1800)
         sound, _ = soundfile.read(wav, dtype="float32", always_2d=True)
     return sound
 

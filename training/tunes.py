@@ -22,6 +22,8 @@ HEADER, ENTRY = struct.Struct("<4sii"), struct.Struct("<ii8s")
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 SHIFT = 5
 """Most semitones that a song is moved up or down."""
+LATEST_SECONDS = 90.0
+"""Everything before the start has to be played too."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def perform(tune: bytes, seconds: float, rng: random.Random) -> Performance:
             tempi.append(message.tempo)
     font = rng.choice(parts.FONTS[:2]) if rng.random() < 0.75 else rng.choice(parts.FONTS[2:])
     bar = 4 * tempi[-1] / 1e6
-    start = rng.uniform(0, max(0.0, song.length - seconds)) // bar * bar
+    start = rng.uniform(0, max(0.0, min(song.length - seconds, LATEST_SECONDS))) // bar * bar
     with tempfile.TemporaryDirectory() as name:
         midi = Path(name) / "song.mid"
         song.save(midi)
