@@ -23,6 +23,7 @@ LADDER = [
     ["domain"],
     ["strict_yaml", "disk"],
     ["units", "errors", "resources", "words", "mounts", "errand", "landmark", "prefetch", "neighbour", "idle"],
+    ["closing", "child_pipes"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""
 

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from bridge.audio.decode import decode
 from bridge.audio.header import require_complete
 from bridge.audio.libsndfile import open_library
 from bridge.audio.meter import Meter
+from bridge.closing import Closing
 from bridge.domain.render import AudioFormat, Levels
 from bridge.domain.stems import FloatArray
 from bridge.errors import ReadError
@@ -30,7 +30,7 @@ _INTEGERS = ("PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32")
 _BLOCK_FRAMES = 1 << 16
 
 
-class Sound:
+class Sound(Closing):
     """An open sound file. A context manager. Several threads may read; readers of different places cost seeks."""
 
     def __init__(self, path: Path, library: Any, shape: AudioFormat, private: Path | None) -> None:
@@ -42,14 +42,6 @@ class Sound:
         self._private = private
         self._position = 0
         self._turn = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file, and remove the private decoded copy where there is one."""

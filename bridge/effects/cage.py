@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bridge.child_pipes import own_pipes
 from bridge.effects.memory import limit_memory, memory_bytes
 
 __all__ = ["main"]
@@ -48,7 +49,7 @@ class _Channel:
 def main() -> None:
     """Answer questions until the parent closes the pipe."""
     most_memory, folder = int(sys.argv[1]), Path.cwd()
-    incoming, outgoing = _own_pipes()
+    incoming, outgoing = own_pipes()
     _stay_quiet()
     limit_memory(most_memory)
     channel = _Channel(outgoing)
@@ -84,16 +85,6 @@ def _serve(channel: _Channel, questions: queue.SimpleQueue[Question], folder: Pa
             channel.answer("done", **said)
         finally:
             faulthandler.cancel_dump_traceback_later()
-
-
-def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Take both pipes to the parent; leave an empty input, and standard error as output, to the plugin."""
-    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    empty = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(empty, 0)
-    os.close(empty)
-    os.dup2(2, 1)
-    return incoming, outgoing
 
 
 def _stay_quiet() -> None:

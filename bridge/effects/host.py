@@ -21,11 +21,11 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import numpy as np
 
+from bridge.closing import Closing
 from bridge.domain.stems import FloatArray
 
 __all__ = ["Broken", "Cage", "Refused"]
@@ -56,7 +56,7 @@ class Refused(Exception):  # noqa: N818 - as above
         self.absent = absent
 
 
-class Cage:
+class Cage(Closing):
     """A process for one plugin. A context manager; leaving it ends the process and all that it started."""
 
     def __init__(self, *, memory_bytes: int, command: tuple[str, ...] = _COMMAND) -> None:
@@ -88,14 +88,6 @@ class Cage:
         ]
         for thread in self._threads:
             thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def share_sound(self, channels: int, frames: int) -> None:
         """Make the memory that `play` fills: two blocks of (channels, frames), there and back. Raises OSError."""

@@ -7,11 +7,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
+from bridge.closing import Closing
 from bridge.domain.notes import NoteTrack, Score, chosen
 from bridge.domain.plugins import Insert, PluginOptions
 from bridge.domain.preset import Chain, Instrument, MidSide, Parallel, Plugin, Step
@@ -27,7 +26,7 @@ __all__ = ["Rack"]
 _TRIAL_FRAMES = 8192
 
 
-class Rack:
+class Rack(Closing):
     """All plugins of one job. A context manager; leaving it ends their processes."""
 
     def __init__(self, options: PluginOptions | None = None, notice: Callable[[str], None] = lambda _: None) -> None:
@@ -40,14 +39,6 @@ class Rack:
         self._told: set[str] = set()
         self.inserts: list[Insert] = []
         """What `fit` found, in the order of stems and chains."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End every process that is left, and tell which plugins fell silent in the middle."""

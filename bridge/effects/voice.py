@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from bridge.closing import Closing
 from bridge.domain.plugins import Insert, PluginOptions
 from bridge.domain.preset import Plugin
 from bridge.domain.stems import FloatArray, display_name
@@ -32,7 +32,7 @@ _HELD_SECONDS = 1.0
 _STATE = "state"
 
 
-class Voice:
+class Voice(Closing):
     """One plugin in its cage, loaded and set up for one stem; failures of the cage become errors that say where."""
 
     def __init__(
@@ -64,14 +64,6 @@ class Voice:
         self.latency_frames = max(0, int(self._told.get("latency_frames", 0)))
         """As the plugin reported it; `play` has taken it out already, `sing` has not."""
         self._ear = Ear(sample_rate, self.latency_frames)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._cage.close()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bridge.child_pipes import own_pipes
 from bridge.domain.events import Event
 from bridge.domain.job import Job
 from bridge.domain.work import Identified
@@ -73,7 +74,7 @@ def main() -> None:
 
 def serve(separators: Callable[[Job], Separator]) -> None:
     """Serve jobs with these separators until the parent closes the pipe."""
-    incoming, outgoing = _own_pipes()
+    incoming, outgoing = own_pipes()
     channel = _Channel(outgoing)
     jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -85,20 +86,6 @@ def serve(separators: Callable[[Job], Separator]) -> None:
     except Cancelled:
         # The parent is gone; the job in hand has removed its staging on the way out.
         return
-
-
-def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Take both pipes to the parent, and leave an empty input and the log as output to everybody else.
-
-    So no library that prints can spoil a message. And on Windows, where a look at a pipe waits for the read that is
-    under way on it, one that looks at its standard input while it is loaded (as BLAS does) would never come back.
-    """
-    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    empty = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(empty, 0)
-    os.close(empty)
-    os.dup2(2, 1)
-    return incoming, outgoing
 
 
 def _listen(

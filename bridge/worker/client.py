@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from bridge.closing import Closing
 from bridge.delivery.stage import discard_stage, hold_stage
 from bridge.domain.drop import Staged
 from bridge.domain.events import Event, Report
@@ -30,7 +30,7 @@ _POLL_SECONDS = 0.2
 """How often a waiting parent looks up, so that Ctrl-C is heard on Windows too."""
 
 
-class Worker:
+class Worker(Closing):
     """A child process that runs jobs one after the other; a dead one is replaced at the next job. A context manager."""
 
     def __init__(self, *, command: tuple[str, ...] = CHILD, started: Callable[[int], None] = lambda _: None) -> None:
@@ -42,14 +42,6 @@ class Worker:
         self._report: Report = _say_nothing
         self._decide: Decide = lambda _: None
         self._heard = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def run(self, job: Job, report: Report) -> Staged:
         """Run one job to its end and return the complete staging folder.
@@ -147,7 +139,9 @@ class Worker:
                 if message["is"] in ("staged", "failed", "cancelled"):
                     break
         except (queue.Empty, KeyboardInterrupt):
+            # Until it is gone the next job would be handed to it.
             self.kill()
+            self._process.reap()
         self._job = None
         self._process.reap_if_ended()
         discard_stage(job.outbox, job.id)

@@ -125,6 +125,20 @@ def test_an_interrupt_or_a_listener_that_is_gone_takes_the_job_back_and_the_work
         assert publish(worker.run(job_for(render, 2), lambda _: None)).folder.is_dir()
 
 
+def test_a_worker_that_does_not_let_go_is_gone_before_the_next_job(
+    render: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.worker.client._CANCEL_GRACE_SECONDS", 0.05)
+    pids: list[int] = []
+    code = "import threading; threading.Event().wait()"
+    with Worker(command=(sys.executable, "-c", code), started=pids.append) as worker:
+        for number in range(3):
+            worker.begin(job_for(render, number), lambda _: None)
+            worker.cancel()
+            assert not worker.runs
+    assert len(set(pids)) == 3
+
+
 @pytest.mark.parametrize(
     "end", ["os._exit(0)", "os._exit(3)", "os.kill(os.getpid(), 9)", "sys.exit()", "sys.stdout.write('{')"]
 )
@@ -250,8 +264,8 @@ def test_no_module_is_taken_from_the_folder_where_the_user_stands(
 def test_in_the_worker_nobody_else_has_the_pipes(tmp_path: Path) -> None:
     code = """
         import os, sys
-        from bridge.worker.child import _own_pipes
-        incoming, outgoing = _own_pipes()
+        from bridge.child_pipes import own_pipes
+        incoming, outgoing = own_pipes()
         print("chatter", flush=True)
         os.write(1, b"chatter of a library")
         outgoing.write(b"read nothing" if sys.stdin.read() == "" else b"read our message")
