@@ -1,8 +1,10 @@
 """The tempo of a render as its drums tell it, where nobody says it: one number for the whole render.
 
 Onset strength is the spectral flux of log magnitudes; its autocorrelation, summed over multiples of a lag and weighted
-towards 120 BPM, gives the beat (after Ellis, "Beat Tracking by Dynamic Programming", 2007); ever longer multiples then
-sharpen it. Half and double tempo can be mistaken for each other, as by people.
+towards 120 BPM, gives the pulse (after Ellis, "Beat Tracking by Dynamic Programming", 2007). Whether the beat is that
+pulse, twice or half as fast is told by kick and snare, which take turns from beat to beat (after Goto and Muraoka,
+"Music Understanding at the Beat Level", 1995: drum patterns decide between metrical levels). Ever longer multiples of
+the beat then sharpen it. It stays an estimate: half and double tempo can be mistaken for each other, as by people.
 """
 
 from __future__ import annotations
@@ -29,7 +31,19 @@ _STEP_BPM = 0.25
 _MULTIPLES = np.array([0.5, 1, 2, 4, 8, 16])
 """Beats after which half beats and bars repeat, and those of no other tempo do."""
 _USUAL_BPM = 120.0
-_SPREAD_OCTAVES = 0.9
+_PULSE_SPREAD_OCTAVES = 0.9
+_BEAT_SPREAD_OCTAVES = 1.1
+"""Wider, since here kick and snare have their say."""
+_LEVELS = (0.5, 1.0, 2.0)
+"""Beats that a pulse may stand for."""
+_KICK_HZ = (0.0, 130.0)
+_SNARE_HZ = (200.0, 2500.0)
+_TURN_SECONDS = 0.15
+"""Strokes this near are one stroke."""
+_TURN_WEIGHT = 3.0
+_SAME_OCTAVES = 0.03
+"""Tempos this near are one."""
+_SLACK_HOPS = 3
 _LEAST_CORRELATION = 0.1
 """Below this, nothing repeats."""
 _WHOLE_BPM = 0.05
@@ -49,7 +63,7 @@ def heard_tempo(dry: _Readable, stem: str) -> TempoMap:
     """Estimate one tempo, 50..210 BPM, from a stem; deterministic. Raises EffectError where nothing repeats."""
     hop = round(dry.sample_rate / _RATE_HZ)
     onsets = _onsets(dry, stem, hop)
-    bpm = _tempo(onsets, dry.sample_rate / hop) if onsets.size else None
+    bpm = _tempo(onsets, dry.sample_rate / hop) if len(onsets) else None
     if bpm is None:
         raise EffectError(
             f"The preset has note values, and no steady tempo can be heard in the {stem}.",
@@ -59,46 +73,94 @@ def heard_tempo(dry: _Readable, stem: str) -> TempoMap:
 
 
 def _onsets(dry: _Readable, stem: str, hop: int) -> npt.NDArray[np.float64]:
-    """Return onset strength, (hops,), one value every `hop` frames; its mean over a second is taken out."""
+    """Return onset strength of all, of kick and of snare, (hops, 3), a row every `hop` frames, without their mean."""
     size = 1 << round(math.log2(dry.sample_rate * _WINDOW_SECONDS))
     window = np.hanning(size)
     frames = min(dry.frames, round(LONGEST_SECONDS * dry.sample_rate))
     found: list[npt.NDArray[np.float64]] = []
     before = np.zeros(size // 2 + 1)
+    hz = np.fft.rfftfreq(size, 1.0 / dry.sample_rate)
+    bands = [(hz >= low) & (hz < high) for low, high in ((0.0, math.inf), _KICK_HZ, _SNARE_HZ)]
     for start in range(0, frames - size, hop * _CHUNK_HOPS):
         sound = dry.read(stem, start, min(hop * (_CHUNK_HOPS - 1) + size, frames - start)).mean(axis=0)
         pieces = np.lib.stride_tricks.sliding_window_view(sound, size)[::hop]  # (hops, size)
         loud = np.log1p(100.0 * np.abs(np.fft.rfft(pieces * window, axis=1)))  # (hops, bins)
         rises = np.maximum(np.diff(loud, axis=0, prepend=before[np.newaxis]), 0.0)
-        found.append(rises.mean(axis=1))
+        found.append(np.stack([rises[:, band].mean(axis=1) for band in bands], axis=1))
         before = loud[-1]
     if not found:
-        return np.zeros(0)
-    onsets = np.concatenate(found)
-    second = min(round(_RATE_HZ), onsets.size)
-    return np.asarray(onsets - np.convolve(onsets, np.full(second, 1.0 / second), mode="same"))
+        return np.zeros((0, len(bands)))
+    onsets = np.concatenate(found)  # (hops, 3)
+    second = min(round(_RATE_HZ), len(onsets))
+    return np.stack([row - np.convolve(row, np.full(second, 1.0 / second), mode="same") for row in onsets.T], axis=1)
 
 
 def _tempo(onsets: npt.NDArray[np.float64], rate: float) -> float | None:
     """Return BPM; None where nothing repeats."""
-    size = 1 << (2 * onsets.size - 1).bit_length()
-    spectrum = np.fft.rfft(onsets, size)
-    similar = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[: onsets.size]
-    if similar[0] <= 0.0:
+    similar = _similarity(onsets[:, 0])
+    if similar is None:
         return None
-    similar /= similar[0] * np.maximum(1.0 - np.arange(onsets.size) / onsets.size, 0.05)
     tempos = np.arange(_SLOWEST_BPM, _FASTEST_BPM, _STEP_BPM)
-    lags = 60.0 * rate / tempos
-    reach = lags[:, np.newaxis] * _MULTIPLES  # (tempos, multiples)
-    inside = reach < onsets.size / 2
-    level = np.where(inside, np.interp(reach, np.arange(onsets.size), similar), 0.0)
-    score = level.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
-    score = score * np.exp(-0.5 * (np.log2(tempos / _USUAL_BPM) / _SPREAD_OCTAVES) ** 2)
-    best = int(score.argmax())
+    reach = 60.0 * rate / tempos[:, np.newaxis] * _MULTIPLES  # (tempos, multiples)
+    inside = reach < similar.size / 2
+    level = np.where(inside, np.interp(reach, np.arange(similar.size), similar), 0.0)
+    pulse = level.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
+    best = int((pulse * _usual(tempos, _PULSE_SPREAD_OCTAVES)).argmax())
     if not inside[best].any() or level[best].max() < _LEAST_CORRELATION:
         return None
-    bpm = 60.0 * rate / _sharpened(float(lags[best]), similar)
+    beat = _beat(float(tempos[best]), tempos, pulse, _turns(onsets, rate), rate)
+    bpm = 60.0 * rate / _sharpened(60.0 * rate / beat, similar)
     return float(round(bpm)) if abs(bpm - round(bpm)) < _WHOLE_BPM else bpm
+
+
+def _usual(bpm: npt.NDArray[np.float64], spread_octaves: float) -> npt.NDArray[np.float64]:
+    return np.asarray(np.exp(-0.5 * (np.log2(bpm / _USUAL_BPM) / spread_octaves) ** 2))
+
+
+def _similarity(strength: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """Return the autocorrelation, 1 at lag 0, corrected for the shorter overlap; None of what never changes."""
+    size = 1 << (2 * strength.size - 1).bit_length()
+    spectrum = np.fft.rfft(strength, size)
+    similar = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[: strength.size]
+    if similar[0] <= 0.0:
+        return None
+    return np.asarray(similar / (similar[0] * np.maximum(1.0 - np.arange(strength.size) / strength.size, 0.05)))
+
+
+def _turns(onsets: npt.NDArray[np.float64], rate: float) -> npt.NDArray[np.float64]:
+    """Return the autocorrelation of snare less kick: low after a beat and after three, high after two and four."""
+    width = round(_TURN_SECONDS * rate)
+    window = np.hanning(width + 2)[1:-1]
+    kick, snare = (np.convolve(onsets[:, number], window, mode="same") for number in (1, 2))
+    turns = _similarity(snare / (snare.std() or 1.0) - kick / (kick.std() or 1.0))
+    return np.zeros(len(onsets)) if turns is None else turns
+
+
+def _beat(
+    pulse_bpm: float,
+    tempos: npt.NDArray[np.float64],
+    pulse: npt.NDArray[np.float64],
+    turns: npt.NDArray[np.float64],
+    rate: float,
+) -> float:
+    """Choose the metrical level of the beat, as BPM: of a pulse, half of it and double, the likeliest."""
+    found: list[tuple[float, float]] = []
+    for level in _LEVELS:
+        near = np.flatnonzero(np.abs(np.log2(tempos / (pulse_bpm * level))) < _SAME_OCTAVES)
+        if not near.size:
+            continue
+        best = int(near[pulse[near].argmax()])
+        after = [_highest(turns, beats * 60.0 * rate / float(tempos[best])) for beats in (1, 2, 3, 4)]
+        turn = max(0.0, (after[1] + after[3] - after[0] - after[2]) / 4.0)
+        usual = float(_usual(tempos[best : best + 1], _BEAT_SPREAD_OCTAVES)[0])
+        found.append((float(pulse[best]) * usual * (1.0 + _TURN_WEIGHT * turn), float(tempos[best])))
+    return max(found)[1]
+
+
+def _highest(turns: npt.NDArray[np.float64], lag: float) -> float:
+    """Return the highest value around a lag; 0 beyond the end."""
+    around = turns[max(round(lag) - _SLACK_HOPS, 1) : round(lag) + _SLACK_HOPS + 1]
+    return float(around.max()) if around.size and lag < turns.size / 2 else 0.0
 
 
 def _sharpened(lag: float, similar: npt.NDArray[np.float64]) -> float:

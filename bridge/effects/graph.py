@@ -99,7 +99,8 @@ class Graph:
         if self.needs_tempo and tempo is None:
             tempo = heard_tempo(dry, _DRUMS)
             heard(tempo)
-            tell(f"The tempo, {tempo.changes[0].bpm:.2f} BPM, was estimated from the drums; say it with --bpm.")
+            bpm = f"{tempo.changes[0].bpm:.2f} BPM"
+            tell(f"The tempo, {bpm}, was estimated from the drums and may be half or double; say it with --bpm.")
         flow = Flow(self.nodes, dry, tempo, settle(self.nodes, dry, tempo, self.rack), self.rack)
         limits = {key: flow.limit(key) for key in wanted}
         streams = {key: flow.output(key) for key in wanted}

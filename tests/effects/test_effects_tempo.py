@@ -138,6 +138,31 @@ def test_the_tempo_of_generated_songs_is_heard_to_a_tenth_of_a_percent(seed: int
     assert heard == pytest.approx(played, rel=1e-3)
 
 
+def backbeat(bpm: float, rate: int, seconds: float = 16.0) -> FloatArray:
+    """Kick on one and three, snare on two and four, hats in eighths."""
+    random = np.random.default_rng(round(bpm))
+    time = np.arange(round(0.25 * rate)) / rate
+    kick = np.sin(2 * np.pi * 55 * time) * np.exp(-time / 0.08)
+    snare = np.sin(2 * np.pi * 400 * time) * np.exp(-time / 0.05) + 0.3 * np.sin(2 * np.pi * 1100 * time)
+    hat = random.standard_normal(time.size) * np.exp(-time / 0.01)
+    out = np.zeros(round(seconds * rate) + time.size)
+    for eighth in range(int(seconds * bpm / 30)):
+        at = round(eighth * 30 / bpm * rate)
+        stroke = 0.02 * hat + (
+            0.8 * (kick if eighth % 4 == 0 else snare * np.exp(-time / 0.06)) if eighth % 2 == 0 else 0
+        )
+        out[at : at + time.size] += stroke
+    return np.stack([out, out]).astype(np.float32) * np.float32(0.5)
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 192000])
+@pytest.mark.parametrize("bpm", [74.0, 96.5, 120.0, 144.0, 168.0, 184.0])
+def test_kick_and_snare_in_turns_tell_the_beat_from_its_half_and_double(bpm: float, rate: int) -> None:
+    heard = heard_tempo(ArrayStems({"drums": backbeat(bpm, rate)}, rate), "drums")
+    assert heard.source == "estimated"
+    assert heard.changes[0].bpm == pytest.approx(bpm, rel=2e-3)
+
+
 @pytest.mark.parametrize("sound", [np.zeros((2, 5 * RATE), np.float32), np.zeros((2, 1), np.float32), noise(10.0)])
 def test_where_nothing_repeats_no_tempo_is_made_up(sound: FloatArray) -> None:
     with pytest.raises(EffectError) as caught:
