@@ -34,9 +34,9 @@ def audition(
     """Write `seconds` of one processed stem, bus or instrument beside the drop; return the file.
 
     From `start`, or from the stem's loudest place. The song is run from its beginning, so the samples are those that
-    `apply` would print; what rings on after the render's end is heard too. FLOAT WAV at the render's rate and the
-    level of the mix. Raises PresetError when the preset prints nothing there, ConfigError when the drop is shorter or
-    has no such stem, and what reading, effects and writing raise. Deterministic.
+    `apply` would print; live plugins, and what rings on after the render's end, are heard too. FLOAT WAV at the
+    render's rate and the level of the mix. Raises PresetError when the preset does nothing there, ConfigError when the
+    drop is shorter or has no such stem, and what reading, effects and writing raise. Deterministic.
     """
     from bridge.audio.write import SoundWriter
     from bridge.delivery.names import safe_name, unique_name
@@ -52,7 +52,7 @@ def audition(
     ):
         tempo, notes = _played(reused, drop, settings, tell)
         graph = bind(
-            preset,
+            preset.printing_all(),
             reused.choice.delivered,
             sample_rate=reused.sample_rate,
             channels=reused.channels,

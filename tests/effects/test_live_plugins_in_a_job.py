@@ -10,6 +10,8 @@ import pedalboard
 import pytest
 import soundfile
 
+from bridge.cli.audition import audition
+from bridge.config import Settings
 from bridge.delivery.manifest import Manifest, read
 from bridge.delivery.publish import publish
 from bridge.domain.drop import PROJECT, Drop
@@ -96,6 +98,11 @@ def test_live_sounds_as_printed_and_the_files_are_what_stands_before_it(render: 
             assert (vocals.wet, vocals.preset) == (0.5, str(drop.folder / states[1]))
             assert bass.values["Gain"] == pytest.approx((4.5 + 24) / 48, abs=1e-6)
     np.testing.assert_allclose(sounds[0], sounds[1], atol=2e-6)
+    settings = Settings.model_validate({"plugins": {"folders": [str(vst3.plugins())]}})
+    preset = parse(PRESET.format(live="true"), name="p")
+    heard, _ = soundfile.read(audition(preset, drop.folder, settings, stem="bass", seconds=1.0, start=0.0))
+    printed_bass, _ = soundfile.read(printed.folder / "stems" / "song - Bass.wav", frames=len(heard))
+    np.testing.assert_array_equal(heard, printed_bass, "an audition has what is live too")
     assert "TestTrim" not in (drop.folder / PROJECT).read_text(encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from bridge.session.rpp import project_file
 from tests.reaper.standin.effects import Vst3, state_of
 from tests.reaper.standin.machine import FAILURES, Reaper
 from tests.reaper.standin.sound import master
-from tests.reaper.standin.state import Track
+from tests.reaper.standin.state import Fx, Track
 from tests.reaper.workplace import workplace
 from tests.session.small_drops import CLEAN, FRAMES, RATE, SmallDrop, make_drop
 
@@ -183,6 +183,25 @@ def test_project_files_hold_no_plugin_and_mute_the_bus_that_is_there_for_one(tmp
     track = project.partition('NAME "HALL"')[2].partition("<ITEM")[0]
     assert "MUTESOLO 1 0 0" in track
     assert "Hall (X)" not in session_file(plan)
+
+
+def test_a_track_of_the_user_s_that_serves_as_a_bus_gets_no_plugin_and_it_is_told_once(tmp_path: Path) -> None:
+    preset = Preset(
+        "vox",
+        "",
+        {"vocals": StemPreset(bus="VOX")},
+        {"VOX": Bus("VOX", adopt=("Sing*",), reaper_fx=("ReaComp", "ReaEQ"))},
+    )
+    drop = make_drop(tmp_path, preset=preset, live={"bus:VOX": (HALL,)})
+    reaper = reaper_with()
+    mine = Track(texts={"P_NAME": "Singers"}, fx=[Fx("ReaComp")])
+    reaper.project.tracks.append(mine)
+    reaper.run(drop.script)
+    assert [fx.name for fx in mine.fx] == ["ReaComp"]
+    stays = "VOX: the track that serves as this bus stays as it is, without"
+    assert reaper.messages == [f"{stays} {NAME}.\n{stays} ReaEQ."]
+    reaper.run(drop.script)
+    assert stays not in reaper.messages[1]
 
 
 def updated(folder: Path, *, older_has_it: bool) -> Reaper:

@@ -104,4 +104,16 @@ function fx.add_all(track, spec, folder, notes)
   end
 end
 
+-- Adds to `todo.notes` which effects are not on tracks of the user's that serve as buses: those stay as they are.
+function fx.tell_lacking(drop, todo, found)
+  for _, spec in ipairs(todo.is_first and drop.tracks or {}) do
+    for _, wanted in ipairs(todo.adopted[spec.id] and spec.fx or {}) do
+      if not fx.is_on(found.tracks[spec.id], wanted) then
+        local lacks = "%s: the track that serves as this bus stays as it is, without %s."
+        table.insert(todo.notes, lacks:format(spec.name, wanted.name))
+      end
+    end
+  end
+end
+
 return fx

@@ -66,6 +66,7 @@ return function(drop, folder)
   if drop.version ~= 1 then return false, "Another version of Stem Bridge made this drop: update these scripts." end
   local found = lib.compare.survey()
   local todo = lib.compare.missing(drop, found, folder)
+  lib.fx.tell_lacking(drop, todo, found)
   if #todo.tracks + #todo.takes + #todo.sends + #todo.markers == 0 then
     table.insert(todo.notes, 1, drop.title .. " is in this project already; nothing is missing.")
     return true, table.concat(todo.notes, "\n")
