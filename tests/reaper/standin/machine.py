@@ -87,10 +87,6 @@ class Reaper:
         """Plugins of others that are installed, by their names in REAPER's list: 'VST3: Name (Maker)'."""
         self.answers: list[str | None] = []
         """Files the user will choose in coming dialogs; None cancels."""
-        self.inputs: list[str | None] = []
-        """What the user will write into coming dialogs of fields; None cancels."""
-        self.asked: list[str] = []
-        """What stood in those fields before."""
         self.replies: list[int] = []
         """Buttons of coming message boxes: 1 OK, 2 Cancel, 6 Yes, 7 No."""
         self.gfx = Gfx()

@@ -204,13 +204,6 @@ class Window:
         answer = self._reaper.answers.pop(0) if self._reaper.answers else None
         return (True, answer) if answer is not None else (False, "")
 
-    def GetUserInputs(self, _title: str, count: int, captions: str, values: str) -> tuple[bool, str]:
-        if count > 16 or captions.split(",extrawidth")[0].count(",") != count - 1:
-            raise RefusedError(f"{count} fields do not fit to the captions {captions!r}")
-        answer = self._reaper.inputs.pop(0) if self._reaper.inputs else None
-        self._reaper.asked.append(values)
-        return (True, answer) if answer is not None else (False, values)
-
     def ColorToNative(self, red: int, green: int, blue: int) -> int:
         return red | green << 8 | blue << 16
 
