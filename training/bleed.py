@@ -31,8 +31,7 @@ import soxr
 from benchmarks.free_music import unpacked
 from bridge.evaluate import score
 from training.heldout import VOICES, flite, separated
-from training.look import loudness
-from training.residual import level_db, residuals
+from training.residual import level_db, loudness, residuals
 from training.train import RATE
 from training.voice import sing
 

@@ -31,8 +31,8 @@ import soxr
 from matplotlib import pyplot as plt
 from scipy.signal import welch
 
-from bridge.audio.meter import Meter
 from training.pool import STEMS, Pool
+from training.residual import loudness
 
 RATE = 44100
 SUFFIXES = {".ogg", ".flac", ".wav", ".mp3"}
@@ -113,13 +113,6 @@ def sounding(sound: Sound) -> npt.NDArray[np.bool_]:
     size = round(QUIET_SECONDS * RATE)
     power = np.mean(sound[:, : sound.shape[1] // size * size].reshape(2, -1, size) ** 2, axis=(0, 2))
     return np.asarray(power > max(float(power.max()), 1e-8) * 10 ** (QUIET_DB / 10))
-
-
-def loudness(sound: Sound) -> float:
-    """Integrated loudness in LUFS; -inf for silence."""
-    meter = Meter(RATE, 2)
-    meter.add(sound)
-    return meter.levels().lufs
 
 
 def spectrum_db(sound: Sound) -> npt.NDArray[np.float64]:

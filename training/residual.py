@@ -1,4 +1,4 @@
-"""What is wrong with an instrumental, when the true voice and the true music are known."""
+"""Measures of sound: loudness, and what is wrong with an instrumental when voice and music are known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt
 
-__all__ = ["level_db", "residuals"]
+from bridge.audio.meter import Meter
+
+__all__ = ["level_db", "loudness", "residuals"]
 
 RATE = 44100
 BAND = butter(4, [200, 4000], "bandpass", fs=RATE, output="sos")
@@ -35,6 +37,13 @@ def residuals(instrumental: Sound, music: Sound, voice: Sound) -> tuple[float, f
         wrong += float(np.sum((heard - played) ** 2))
         whole += float(np.sum((played + sung) ** 2))
     return level_db(left, whole), level_db(wrong, whole)
+
+
+def loudness(sound: Sound) -> float:
+    """Return the integrated loudness (BS.1770-4) in LUFS; -inf for silence."""
+    meter = Meter(RATE, 2)
+    meter.add(sound)
+    return meter.levels().lufs
 
 
 def level_db(power: float, against: float) -> float:
