@@ -27,7 +27,7 @@ from bridge.errors import EffectError
 from bridge.presets.catalog import EFFECTS
 from bridge.units import format_duration
 
-__all__ = ["build", "run_chain"]
+__all__ = ["run_chain"]
 
 
 def run_chain(chain: Chain, blocks: Blocks, place: Place) -> Blocks:
@@ -45,15 +45,11 @@ def run_chain(chain: Chain, blocks: Blocks, place: Place) -> Blocks:
     return blocks
 
 
-def build(effect: Effect, place: Place) -> Process:
+def _build(parts: Sequence[Stretch], place: Place) -> Process:
     """Make one effect but a Ducker, with fresh state.
 
     Raises PresetError for values it does not take, EffectError for the rate.
     """
-    return _build(stretches(effect, place.tempo, place.sample_rate, place.limit_frames), place)
-
-
-def _build(parts: Sequence[Stretch], place: Place) -> Process:
     effect = parts[0].effect
     spec = EFFECTS[effect.name]
     if spec.sample_rates and place.sample_rate not in spec.sample_rates:

@@ -15,7 +15,7 @@ from typing import IO, Any
 from bridge.errors import DeviceError
 from bridge.words import reason_of
 from bridge.worker import protocol
-from bridge.worker.family import Family
+from bridge.worker.process_tree import ProcessTree
 
 __all__ = ["CHILD", "ChildProcess"]
 
@@ -36,7 +36,7 @@ class ChildProcess:
         """`started` is told the process id of every child, before it hears anything."""
         self._command = command
         self._started = started
-        self._family = Family()
+        self._tree = ProcessTree()
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
@@ -82,7 +82,7 @@ class ChildProcess:
     def kill(self) -> None:
         """End the child and all that it started, at once."""
         if self._process is not None:
-            self._family.kill(self._process)
+            self._tree.kill(self._process)
 
     def stop(self) -> None:
         """End the child: a closed pipe asks it to, a kill follows if it does not."""
@@ -108,7 +108,7 @@ class ChildProcess:
                         # Unsent bytes for a dead child.
                         continue
             self._process = None
-            self._family.close()
+            self._tree.close()
         if self._reader is not None:
             self._reader.join()
             self._reader = None
@@ -143,9 +143,9 @@ class ChildProcess:
             stdout=subprocess.PIPE,
             stderr=self._log,
             env={"GLIBC_TUNABLES": _LARGE_PAGES, **os.environ},
-            **self._family.options(),
+            **self._tree.options(),
         )
-        self._family.adopt(self._process.pid)
+        self._tree.adopt(self._process.pid)
         self._messages = queue.SimpleQueue()
         reader = threading.Thread(
             target=_read, args=(self._process.stdout, self._messages), name="worker-reader", daemon=True

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bridge.worker.family import Family
+from bridge.worker.process_tree import ProcessTree
 
 
 class Kernel32:
@@ -42,9 +42,9 @@ class Kernel32:
 
 def test_on_windows_a_child_lies_in_a_job_that_ends_it_when_the_parent_is_gone() -> None:
     kernel = Kernel32()
-    family = Family(kernel)
-    assert "creationflags" in family.options()
-    family.adopt(1234)
+    tree = ProcessTree(kernel)
+    assert "creationflags" in tree.options()
+    tree.adopt(1234)
     assert kernel.names() == [
         "CreateJobObjectW",
         "OpenProcess",
@@ -55,40 +55,40 @@ def test_on_windows_a_child_lies_in_a_job_that_ends_it_when_the_parent_is_gone()
     limits = kernel.asked[2][3]._obj
     assert limits.BasicLimitInformation.LimitFlags == 0x2000
     assert len(kernel.open) == 1, "the job stays open as long as we live, and nothing else does"
-    family.close()
+    tree.close()
     assert not kernel.open
 
 
 @pytest.mark.parametrize("refused", ["CreateJobObjectW", "OpenProcess", "AssignProcessToJobObject"])
 def test_what_windows_refuses_leaves_no_handle_and_no_job(refused: str) -> None:
     kernel = Kernel32(refused)
-    family = Family(kernel)
-    family.adopt(1234)
+    tree = ProcessTree(kernel)
+    tree.adopt(1234)
     assert not kernel.open
-    family.close()
+    tree.close()
 
 
 def test_on_windows_killing_a_child_ends_its_whole_job() -> None:
     kernel = Kernel32()
-    family = Family(kernel)
+    tree = ProcessTree(kernel)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        family.adopt(child.pid)
-        family.kill(child)
+        tree.adopt(child.pid)
+        tree.kill(child)
         assert "TerminateJobObject" in kernel.names()
         child.wait(10)
-        family.kill(child)
+        tree.kill(child)
     assert kernel.names().count("TerminateJobObject") == 1, "one that has ended is left alone"
-    family.close()
+    tree.close()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="how groups are killed elsewhere")
 def test_a_killed_child_takes_along_what_it_started(tmp_path: Path) -> None:
     code = "import subprocess, sys; p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); p.wait()"
-    family = Family()
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, **family.options()) as child:
+    tree = ProcessTree()
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, **tree.options()) as child:
         assert child.stdout is not None
         grandchild = int(child.stdout.readline())
-        family.kill(child)
+        tree.kill(child)
         # The pipe ends when the last that held it is gone.
         assert child.stdout.read() == ""
     # It gives its files back a moment before it has ended.

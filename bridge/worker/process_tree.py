@@ -14,7 +14,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["Family"]
+__all__ = ["ProcessTree"]
 
 _NEW_PROCESS_GROUP = 0x200
 _SET_QUOTA_AND_TERMINATE = 0x0101
@@ -52,7 +52,7 @@ class _ExtendedLimits(ctypes.Structure):
     )
 
 
-class Family:
+class ProcessTree:
     """The processes that one child stands for."""
 
     def __init__(self, kernel: Any = None) -> None:
