@@ -19,6 +19,7 @@ from bridge.domain.notes import NoteTrack
 from bridge.domain.preset import Preset
 from bridge.domain.stems import FloatArray, StemBlock, kind_of
 from bridge.domain.tempo import TempoChange, TempoMap
+from bridge.effects.builtin import held_below_nyquist
 from bridge.effects.drums import heard_tempo
 from bridge.effects.flow import DryStems, Flow, settle
 from bridge.effects.nodes import Node, effects_of, lay_out
@@ -95,6 +96,8 @@ class Graph:
         wanted = [key for key, node in self.nodes.items() if node.is_delivered]
         if not wanted:
             return
+        for sentence in self._held_frequencies():
+            tell(sentence)
         tempo = self.tempo
         if self.needs_tempo and tempo is None:
             tempo = heard_tempo(dry, _DRUMS)
@@ -109,6 +112,19 @@ class Graph:
         wait = seconds_to_frames(max(pauses, default=0.0), self.sample_rate)
         keep = max([dry.frames, *(limits[key] for key in wanted if key not in autos)])
         yield from _until_quiet(streams, autos, keep, wait, max(limits.values()))
+
+    def _held_frequencies(self) -> Iterator[str]:
+        """Say which frequencies of the preset are more than a render of this rate holds."""
+        for node in self.nodes.values():
+            for effect in effects_of(node.chain):
+                for name, spec in EFFECTS[effect.name].parameters.items():
+                    hz = float(effect.parameters.get(name, spec.default or 0.0)) if spec.below_nyquist else 0.0
+                    held = held_below_nyquist(hz, self.sample_rate)
+                    if held < hz:
+                        yield (
+                            f"{effect.name} on {node.key} has its {name} at {held:.0f} Hz instead of {hz:.0f}: "
+                            f"a render at {self.sample_rate} Hz holds no higher ones."
+                        )
 
     def _pause(self, key: str, tempo: TempoMap | None, frames: int) -> float:
         """Return the longest time in seconds that a node may be silent before it sounds again, sources included."""

@@ -249,3 +249,15 @@ def test_frequencies_above_half_the_sample_rate_are_held_below_it() -> None:
     for name, kept in (("HighpassFilter", False), ("LowpassFilter", True)):  # at 5 kHz both explode when left alone
         printed = process((Effect(name, {"cutoff_frequency_hz": 5000.0}),), sound, 8000)[:, :8000]
         assert (levels(printed).rms_db > levels(sound).rms_db - 1) is kept
+
+
+@pytest.mark.parametrize(
+    ("rate", "says"), [(8000, ["LowpassFilter on vocals has its cutoff_frequency_hz at 3920"]), (RATE, [])]
+)
+def test_a_frequency_that_is_held_below_half_the_sample_rate_is_told(rate: int, says: list[str]) -> None:
+    chain = (Effect("LowpassFilter", {"cutoff_frequency_hz": 5000.0}),)
+    graph = bind(preset_of(vocals=StemPreset(chain)), ["vocals"], sample_rate=rate, channels=2)
+    told: list[str] = []
+    for _ in graph.run(ArrayStems({"vocals": noise()}, rate), told.append):
+        pass
+    assert [sentence[: len(said)] for sentence, said in zip(told, says, strict=True)] == says

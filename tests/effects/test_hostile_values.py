@@ -16,6 +16,7 @@ from bridge.domain.preset import Effect, Preset, StemPreset
 from bridge.effects.graph import bind
 from bridge.errors import EffectError, PresetError
 from bridge.presets.catalog import EFFECTS
+from bridge.presets.fields import Field
 from bridge.presets.loader import parse
 from tests.effects.array_stems import ArrayStems, collect
 
@@ -52,6 +53,40 @@ def test_what_is_no_value_at_all_is_refused_by_every_parameter_of_every_effect(n
         assert isinstance(error, PresetError), parameter
         assert is_one_sentence(error)
         assert "vocals" in str(error)
+
+
+def beyond(field: Field) -> list[object]:
+    """Give what is nearly a value of this parameter, and is none."""
+    if field.kind != "number":
+        return [0, 1.0, "nonsense"]
+    return [True, False, field.low - max(1e-3, abs(field.low) / 1e3), field.high * 1.001 + 1e-3, -1e308, "1/8 d", b"1"]
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 48000, 96000, 192000])
+@pytest.mark.parametrize("name", sorted(EFFECTS))
+def test_every_hostile_value_is_one_clear_error_at_check_time_at_every_rate(name: str, rate: int) -> None:
+    for parameter, field in EFFECTS[name].parameters.items():
+        for value in [*beyond(field), math.nan, math.inf, None]:
+            preset = Preset("test", "", {"vocals": StemPreset((Effect(name, {parameter: value}),))})  # type: ignore[dict-item]
+            with pytest.raises(PresetError) as raised:
+                bind(preset, STEMS, sample_rate=rate, channels=2)
+            assert is_one_sentence(raised.value)
+            assert name in raised.value.message
+            assert parameter in raised.value.message
+            assert raised.value.hint
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 32000])
+def test_a_frequency_above_what_the_render_holds_gives_sound(rate: int) -> None:
+    for name, spec in EFFECTS.items():
+        high = {key: field.high for key, field in spec.parameters.items() if field.below_nyquist}
+        needed = {key: field.default for key, field in spec.parameters.items() if field.required}
+        if high:
+            chain = (Effect(name, {**needed, **high}),)  # type: ignore[arg-type]
+            preset = Preset("test", "", {"vocals": StemPreset(chain, tail=0.1)})
+            dry = ArrayStems({stem: SOUND.copy() for stem in STEMS}, rate)
+            printed = collect(bind(preset, STEMS, sample_rate=rate, channels=2), dry)["vocals"]
+            assert np.abs(printed).max() < 10.0, name
 
 
 @settings(max_examples=60, deadline=None)
