@@ -19,6 +19,7 @@ __all__ = ["project_file", "quoted"]
 
 _NO_COLOR, _COLOR_IS_SET = 16576, 0x1000000
 _BALANCE = 3
+_LINEAR_TAPER = 2
 _POST_FADER, _PRE_FADER = 0, 3
 _NO_MIDI = 31
 _SQUARE, _RAMP = 1, 0
@@ -121,6 +122,7 @@ def _track(plan: SessionPlan, row: Row, stems: dict[str, int], buses: dict[str, 
     yield f"PEAKCOL {_color(thing.color)}"
     yield "BEAT 0"
     yield "AUTOMODE 0"
+    yield f"PANLAWFLAGS {_LINEAR_TAPER}"
     yield f"VOLPAN {_number(db_to_gain(thing.gain_db))} {_number(thing.pan)} 1 -1 1"
     yield f"PANMODE {_BALANCE}"
     yield f"MUTESOLO {int(mute)} 0 0"

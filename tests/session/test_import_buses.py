@@ -243,3 +243,18 @@ def test_whatever_stands_for_its_buses_a_drop_is_heard_once_and_whole(data: st.D
         once = reaper.project.state()
         reaper.run(drop.script)
         assert reaper.project.state() == once
+
+
+@pytest.mark.parametrize(("there", "is_told"), [(2, True), (6, False), (8, False)])
+def test_channels_that_nobody_would_hear_are_told_with_the_first_import_alone(
+    tmp_path: Path, there: int, is_told: bool
+) -> None:
+    reaper = Reaper()
+    reaper.project.master_channels = there
+    drop = make_drop(tmp_path, preset=BUSES, channels=6)
+    reaper.run(drop.script)
+    assert any("6 channels" in text and "has 2" in text for text in reaper.messages) == is_told
+    told = list(reaper.messages)
+    reaper.project.delete_track(reaper.project.track("Drums"))
+    reaper.run(drop.script)
+    assert reaper.messages == told

@@ -125,6 +125,7 @@ def test_nothing_new_is_selected_looped_faded_or_left_to_preferences(tmp_path: P
     reaper.run(make_drop(tmp_path, preset=ROUTED, channels=6).script)
     for track in reaper.project.tracks:
         wanted = {"I_SELECTED": 0, "I_PANMODE": 3, "D_PANLAW": 1, "D_WIDTH": 1, "I_NCHAN": 6, "C_BEATATTACHMODE": 0}
+        wanted |= {"I_PANLAW_FLAGS": 2}
         assert track.values.items() >= wanted.items()
         for send in track.sends:
             wanted = {"I_SENDMODE": 0, "I_MIDIFLAGS": 31, "I_SRCCHAN": 3 << 10, "I_DSTCHAN": 0, "D_PANLAW": 1}

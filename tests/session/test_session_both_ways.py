@@ -65,7 +65,17 @@ def sends_of(names: list[str], source: int, target: int, values: list[float]) ->
 def left_by_import(project: Project, folder: Path) -> Fields:
     """Every field that both ways write, of the project in the stand-in."""
     ids = [track.texts["P_EXT:stembridge"] for track in project.tracks]
-    keys = ("D_VOL", "D_PAN", "D_PANLAW", "I_PANMODE", "B_MUTE", "I_NCHAN", "I_FOLDERDEPTH", "B_MAINSEND")
+    keys = (
+        "D_VOL",
+        "D_PAN",
+        "D_PANLAW",
+        "I_PANLAW_FLAGS",
+        "I_PANMODE",
+        "B_MUTE",
+        "I_NCHAN",
+        "I_FOLDERDEPTH",
+        "B_MAINSEND",
+    )
     sends = [
         sends_of(
             ids,
@@ -140,7 +150,7 @@ def said_by_file(text: str) -> Fields:
     rows = []
     for track in tracks:
         volume, pan, law = (number(value) for value in lines(track, "VOLPAN")[0][:3])
-        rest = [lines(track, "PANMODE")[0][0], lines(track, "MUTESOLO")[0][0], lines(track, "NCHAN")[0][0]]
+        rest = [lines(track, key)[0][0] for key in ("PANLAWFLAGS", "PANMODE", "MUTESOLO", "NCHAN")]
         rest += [lines(track, "ISBUS")[0][1], lines(track, "MAINSEND")[0][0]]
         head = [str(lines(track, "NAME")[0][0]), number(lines(track, "PEAKCOL")[0][0])]
         rows.append(head + [round(value, 9) for value in (volume, pan, law, *map(number, rest))])
@@ -211,7 +221,7 @@ def without_live_effects(plan: SessionPlan, fields: Fields) -> Fields:
         if isinstance(bus, BusPlan) and bus.fx and is_return(plan, bus)
     }
     tracks = [
-        [*row[:6], 1.0, *row[7:]] if id_ in muted else row
+        [*row[:7], 1.0, *row[8:]] if id_ in muted else row
         for id_, row in zip(fields["ids"], fields["tracks"], strict=True)
     ]
     return fields | {"tracks": tracks}

@@ -6,6 +6,7 @@ local r, edit = reaper, lib.edit
 local must, set, set_text = edit.must, edit.set, edit.set_text
 local COLOR_IS_SET = 0x1000000
 local BALANCE, UNITY_PAN_LAW = 3, 1.0 -- for I_PANMODE and D_PANLAW: no gain in the middle, whatever the project says
+local LINEAR_TAPER = 2 -- for I_PANLAW_FLAGS: a balance in a straight line, as the preset means it
 local POST_FADER, POST_FX, NO_MIDI = 0, 3, 31 -- for I_SENDMODE and I_MIDIFLAGS
 
 -- Returns the index for new tracks: the end, or above a folder that is left open there and would swallow them.
@@ -36,6 +37,7 @@ local function add_track(spec, index, is_sent, folder_change)
     "B_MUTE", spec.mute and 1 or 0,
     "B_MAINSEND", is_sent and 0 or 1,
     "C_BEATATTACHMODE", 0) -- time: a change of tempo moves nothing
+  r.SetMediaTrackInfo_Value(track, "I_PANLAW_FLAGS", LINEAR_TAPER) -- an older version knows no taper, and needs none
   if folder_change ~= 0 then set("MediaTrack", track, "I_FOLDERDEPTH", folder_change) end
   if spec.color then
     set("MediaTrack", track, "I_CUSTOMCOLOR", r.ColorToNative(table.unpack(spec.color)) | COLOR_IS_SET)

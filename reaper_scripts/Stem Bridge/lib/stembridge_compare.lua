@@ -229,6 +229,16 @@ local function find_source(todo, drop)
   end
 end
 
+-- Says so where a surround render's channels have no way out of the project.
+local function tell_of_channels(todo, drop)
+  local there = r.GetMediaTrackInfo_Value(todo.join or r.GetMasterTrack(edit.PROJECT), "I_NCHAN")
+  local wanted = 2
+  for _, spec in ipairs(drop.tracks) do wanted = math.max(wanted, spec.channels) end
+  if not todo.is_first or there >= wanted then return end
+  local text = "The stems have %d channels, and the track they go to has %d: raise its track channels to hear them all."
+  table.insert(todo.notes, text:format(wanted, math.floor(there)))
+end
+
 -- Returns what is to be made; changes nothing.
 function compare.missing(drop, found, folder)
   local todo = { start = compare.start_of(drop), tracks = {}, takes = {}, sends = {}, markers = {}, notes = {} }
@@ -246,6 +256,7 @@ function compare.missing(drop, found, folder)
   end
   todo.source = compare.source_of(drop)
   find_source(todo, drop)
+  tell_of_channels(todo, drop)
   choose_routes(todo, drop, found)
   for _, spec in ipairs(drop.tracks) do
     if spec.item then missing_takes(todo, spec, found, folder) end
