@@ -173,6 +173,7 @@ buses:
   VOX: {{color: "#d1495b"}}      # print: true delivers the submix as a file, chain: [...] goes into it
   MUSIC: {{color: "#30638e"}}    # parent: BUS feeds another bus, adopt: ["MUS*"] uses a track that you have
   VERB: {{color: "#8a8a8a", reaper_fx: [ReaVerbate]}}   # live effects, inserted in REAPER
+  # HALL: {{chain: [{{plugin: {{path: Hall.vst3, live: true}}}}]}}   # or a plugin of yours, in the state it has here
 
 sends:
   - {{from: VOX, to: VERB, level_db: -16}}
