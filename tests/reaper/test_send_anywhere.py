@@ -30,6 +30,9 @@ def strip(draw: st.DrawFn, track: Track) -> None:
     track.values |= {"D_VOL": draw(gains), "D_PAN": draw(pans), "D_PANLAW": draw(st.sampled_from([-1.0, 0.5, 1.0]))}
     track.values |= {"B_PHASE": float(draw(seldom)), "I_SELECTED": 0.0}
     track.fx += [Fx("ReaComp", gain=gain) for gain in draw(st.lists(gains, max_size=1))]
+    if draw(seldom):
+        track.values |= {"I_PANMODE": 5.0, "D_WIDTH": draw(pans)}
+    track.vca = draw(gains) if draw(seldom) else None
 
 
 @st.composite
@@ -56,17 +59,24 @@ def projects(draw: st.DrawFn, folder: Path) -> Reaper:
         track.values |= {"I_FOLDERDEPTH": float(change), "B_MAINSEND": float(not draw(seldom))}
         track.values |= {"B_MUTE": float(draw(seldom)), "I_SOLO": float(draw(seldom) and draw(seldom))}
         if draw(seldom):
+            track.values |= {"I_NCHAN": 4.0, "C_MAINSEND_OFFS": 2.0 * draw(seldom), "D_PLAY_OFFSET": 0.0625}
+        if draw(seldom):
+            track.values["I_FREEMODE"] = 2.0
+            for item in track.items:
+                item.values["C_LANEPLAYS"] = float(draw(st.booleans()))
+        if draw(seldom):
             track.envelopes.append(Envelope(draw(st.sampled_from(["<VOLENV2", "<PANENV2", "<MUTEENV"]))))
     for source, target in draw(st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=3)):
         if source < target and project.parent(project.tracks[target]) is not project.tracks[source]:
-            mode = draw(st.sampled_from([0.0, 3.0]))
+            mode = draw(st.sampled_from([0.0, 3.0, 0.0, 3.0, 8.0]))
             send = Send(project.tracks[target])
             send.values |= {"D_VOL": draw(gains), "I_SENDMODE": mode, "B_MUTE": float(draw(seldom))}
             project.tracks[source].sends.append(send)
     strip(draw, project.master)
     project.master.values["D_PANLAW"] = 1.0
-    for track in project.tracks:
-        track.values["I_SELECTED"] = float(draw(st.booleans()))
+    chosen = draw(st.sets(st.integers(0, count - 1), max_size=2))
+    for number, track in enumerate(project.tracks):
+        track.values["I_SELECTED"] = float(number in chosen)
         for item in track.items:
             item.values["B_UISEL"] = track.values["I_SELECTED"]
     project.time_selection = draw(st.sampled_from([(0.0, 0.0), (0.0, 2 * SECONDS)]))
