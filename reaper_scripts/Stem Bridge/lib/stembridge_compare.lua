@@ -147,11 +147,20 @@ local function changes_of(drop, start, from_start)
   return later
 end
 
+-- Returns seconds, measure, beat, BPM, time signature and ramp of a change of tempo of the project, or nil.
+local function change_at(index)
+  for _ = 1, 2 do -- a second look: one that was missed would stay inside the new map
+    local found = table.pack(r.GetTempoTimeSigMarker(edit.PROJECT, index))
+    if found[1] then return table.unpack(found, 2, found.n) end
+  end
+  return nil
+end
+
 local function is_same_change(index, change)
-  local ok, at, _, _, bpm, num, den, is_ramp = r.GetTempoTimeSigMarker(edit.PROJECT, index)
-  local is_there = ok and math.abs(at - change.seconds) < MARKER_TOLERANCE
-  local is_as_quick = math.abs(bpm - change.bpm) < BPM_TOLERANCE and is_ramp == change.ramp
-  return is_there and is_as_quick and num == change.num and den == change.den
+  local at, _, _, bpm, num, den, is_ramp = change_at(index)
+  local is_there = at and math.abs(at - change.seconds) < MARKER_TOLERANCE
+  local is_as_quick = is_there and math.abs(bpm - change.bpm) < BPM_TOLERANCE and is_ramp == change.ramp
+  return is_as_quick and num == change.num and den == change.den
 end
 
 -- The tempo map goes into an empty project, or takes the place of the project's own map from the render's start to the
@@ -164,8 +173,8 @@ local function missing_tempo(todo, drop)
   local first, last = changes[1].seconds, changes[#changes].seconds
   local within = {}
   for i = 0, count - 1 do
-    local _, at = r.GetTempoTimeSigMarker(edit.PROJECT, i)
-    if at > first - MARKER_TOLERANCE and at < last + MARKER_TOLERANCE then table.insert(within, i) end
+    local at = change_at(i)
+    if at and at > first - MARKER_TOLERANCE and at < last + MARKER_TOLERANCE then table.insert(within, i) end
   end
   local is_same = #within == #changes
   for number, change in ipairs(changes) do
