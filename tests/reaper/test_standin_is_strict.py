@@ -12,7 +12,7 @@ import soundfile
 from tests.reaper.standin.calls import Calls
 from tests.reaper.standin.machine import FAILURES, Reaper
 from tests.reaper.standin.sound import master
-from tests.reaper.standin.state import Item, Send, Source, Take, Track
+from tests.reaper.standin.state import Item, Send, Source, Take, Tempo, Track
 from tests.reaper.standin.text import arrangement, routing
 
 IN_BLOCK = 'reaper.Undo_BeginBlock2(0)\n{}\nreaper.Undo_EndBlock2(0, "edit", -1)'
@@ -239,7 +239,18 @@ def test_fades_and_loops_are_heard(tmp_path: Path) -> None:
 
 def test_a_project_can_be_read_as_text(tmp_path: Path) -> None:
     reaper = Reaper()
-    reaper.project.tracks = [sounding(tmp_path, 1.0), Track(texts={"P_NAME": "Bus"})]
-    reaper.project.tracks[0].sends.append(Send(reaper.project.tracks[1]))
-    assert "* '' a.wav" in arrangement(reaper.project)
-    assert "'a.wav' +0.00 dB pan +0.00 -> master or folder, 'Bus' +0.00 dB" in routing(reaper.project)
+    reaper.project.tracks = [Track(texts={"P_NAME": "Folder"}), sounding(tmp_path, 1.0), Track(texts={"P_NAME": "Bus"})]
+    folder, child, bus = reaper.project.tracks
+    folder.values["I_FOLDERDEPTH"], child.values["I_FOLDERDEPTH"] = 1.0, -1.0
+    child.sends = [Send(bus), Send(bus)]
+    child.sends[1].values |= {"I_SENDMODE": 3.0, "D_PAN": -0.5, "D_VOL": 0.5, "B_MUTE": 1.0}
+    bus.hardware.append(Send(None))
+    reaper.project.tempo.append(Tempo(1.0, 93.5, 7, 8, True))
+    told = arrangement(reaper.project)
+    assert "* '' a.wav" in told
+    assert "tempo 1.000000 93.500000 7/8 ramp" in told
+    assert routing(reaper.project).splitlines() == [
+        "'Folder' +0.00 dB pan +0.00 -> master",
+        "'a.wav' +0.00 dB pan +0.00 -> folder 'Folder', 'Bus' +0.00 dB, 'Bus' -6.02 dB pan -0.50 pre-fader muted",
+        "'Bus' +0.00 dB pan +0.00 -> master, sound card +0.00 dB",
+    ]
