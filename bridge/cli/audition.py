@@ -105,17 +105,18 @@ def _played(
 
 
 def _key(preset: Preset, graph: Graph, reused: Reused, drop: Path, wanted: str) -> str:
-    """Find what is meant by a name: a stem, else an instrument or a printed bus of the preset, in any case."""
+    """Find what is meant by a name: as it is written, else in any case; stems come before instruments and buses."""
     from bridge.domain.stems import bus_key, display_name, instrument_key
 
     there = [*reused.choice.delivered, *map(instrument_key, preset.instruments), *map(bus_key, preset.buses)]
-    names = [display_name(key).casefold() for key in there]
+    spelt = [key if key in reused.choice.delivered else display_name(key) for key in there]
+    names = [name.casefold() for name in spelt]
     if wanted.casefold() not in names:
         listed = ", ".join([*reused.choice.delivered, *preset.instruments, *preset.buses])
         raise ConfigError(
             f"Neither {drop.name} nor preset '{preset.name}' has '{wanted}'.", hint=f"There is: {listed}.", path=drop
         )
-    key = there[names.index(wanted.casefold())]
+    key = there[spelt.index(wanted) if wanted in spelt else names.index(wanted.casefold())]
     printed = [*(stem for stem in reused.choice.delivered if stem in graph.printed), *graph.instruments, *graph.buses]
     if key not in printed:
         prints = ", ".join(display_name(one) if one not in graph.printed else one for one in printed) or "nothing"

@@ -118,7 +118,7 @@ class Live:
             try:
                 preset = find(name, (*project_folders(Path(manifest.render.path)), *settings.presets.folders))
             except BridgeError as error:
-                self._say_once(error.message)
+                self._say_once(f"{error.message} What is heard of {drop.name} stays as it was.")
                 continue
             if not first and preset.sha256 != self._known.get(name, manifest.preset.sha256):
                 self._wishes = [wish for wish in self._wishes if wish.drop != drop]

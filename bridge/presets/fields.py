@@ -99,7 +99,7 @@ def read(node: Node, fields: Mapping[str, Field], what: str, *, inner: Iterable[
             raise child.fail(f"{what} has no '{key[:60]}'", hint)
     for key, field in fields.items():
         if field.required and key not in given:
-            raise node.fail(f"{what} needs '{key}'", f"add '{key}: ...' ({field.description})")
+            raise node.fail(f"{what} needs '{key}'", f"add '{key}: ...', {_wanted(field)} ({field.description})")
     return values
 
 

@@ -40,7 +40,7 @@ stems:
       - Fade: {in_seconds: 2, out_seconds: 3}
     bus: VOX
   drums: {bus: BAND}
-  bass: {chain: [{GSMFullRateCompressor: {}}]}
+  bass: {chain: [{GSMFullRateCompressor: {}}], gain_db: -6, bus: BASS}
   "*":
     reference_lufs: -20
     chain:
@@ -51,6 +51,7 @@ stems:
     bus: BAND
 buses:
   VOX: {print: true, parent: SUM}
+  BASS: {print: true}
   BAND: {print: true, parent: SUM, reference_lufs: -18, chain: [{Compressor: {threshold_db: -24, ratio: 3}}]}
   ROOM: {print: true, chain: [{Reverb: {wet_level: 0.4, dry_level: 0}}]}
   SUM: {print: true, chain: [{BrickwallLimiter: {ceiling_db: -6}}]}
@@ -156,8 +157,8 @@ def test_a_tempo_that_is_said_now_wins_and_a_preset_beside_the_render_is_found(r
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (["--stem", "tuba"], "There is: drums, bass, other, vocals, VOX, BAND, ROOM, SUM"),
-        (["--stem", "drums"], "It prints: bass, other, vocals, VOX, BAND, ROOM, SUM"),
+        (["--stem", "tuba"], "There is: drums, bass, other, vocals, VOX, BASS, BAND, ROOM, SUM"),
+        (["--stem", "drums"], "It prints: bass, other, vocals, BASS, VOX, BAND, ROOM, SUM"),
         (["--at", "6.5"], "ends after 5.0 s"),
         (["--at", "nan"], ""),
         (["--seconds", "nan"], ""),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
-from bridge.domain.preset import Chain, Effect, MidSide, Parallel, Preset
+from bridge.domain.preset import Chain, Effect, MidSide, Parallel
 from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.effects.graph import bind
 from bridge.presets.catalog import EFFECTS, LINK
 from bridge.presets.shelf import entries, find
 from tests.effects.array_stems import ArrayStems, collect, levels
+from tests.effects.promises import PROMISES, band_change_db, stated
 from tests.songs import STEMS, multitrack
 
 RATE = 44100
@@ -23,8 +23,8 @@ NAMES = [entry.name for entry in entries() if entry.shipped]
 PRINTING = sorted(set(NAMES) - {"clean", "karaoke", "submix-prep"})
 TEMPO = TempoMap((TempoChange(0.0, 120.0),), "setting")
 MOST_PEAK_RISE_DB = 6.0
-LOUDNESS_TOLERANCE_LU = 1.0
-"""How far the stated change may be off from one song to the next."""
+LOUDNESS_TOLERANCE_LU = 0.5
+"""How far the stated change may be off: what rings on after the end counts too."""
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,6 @@ def steps_of(chain: Chain) -> Iterator[Effect]:
             yield from steps_of(step.mid + step.side)
         else:
             yield step
-
-
-def stated(preset: Preset) -> dict[str, float]:
-    told = preset.description.partition("Loudness change:")[2]
-    return {stem: float(change) for stem, change in re.findall(r"(\w+) ([+-]\d+\.\d)", told)}
 
 
 def test_there_are_presets_for_the_usual_jobs() -> None:
@@ -102,9 +97,10 @@ def test_karaoke_mutes_the_voice_in_the_session() -> None:
 
 @pytest.mark.parametrize("name", PRINTING)
 def test_it_streams_and_survives_silence_noise_and_two_frames(name: str) -> None:
-    long = ArrayStems({stem: np.zeros((2, 20 * RATE), np.float32) for stem in STEMS})
-    next(bind(find(name), STEMS, sample_rate=RATE, channels=2, tempo=TEMPO).run(long))
-    assert long.read_frames < long.frames / 2
+    if all(stem.target_lufs is None for stem in find(name).stems.values()):
+        long = ArrayStems({stem: np.zeros((2, 20 * RATE), np.float32) for stem in STEMS})
+        next(bind(find(name), STEMS, sample_rate=RATE, channels=2, tempo=TEMPO).run(long))
+        assert long.read_frames < long.frames / 2
     silent = run(name, {stem: np.zeros((2, RATE), np.float32) for stem in STEMS})
     assert all(sound.shape == (2, RATE) and not sound.any() for sound in silent.values())
     run(name, {stem: pink(2, 2) for stem in STEMS})
@@ -127,8 +123,9 @@ def test_the_loudness_changes_as_the_description_says_whatever_the_level(
             changes.setdefault(stem, []).append(after.lufs - before.lufs)
             assert after.peak < before.peak * 10 ** (MOST_PEAK_RISE_DB / 20)
     assert changes.keys() == stated(preset).keys()
-    for stem, change in stated(preset).items():
-        assert changes[stem] == pytest.approx([change] * 3, abs=LOUDNESS_TOLERANCE_LU)
+    for stem, (least, most) in stated(preset).items():
+        assert least - LOUDNESS_TOLERANCE_LU <= min(changes[stem])
+        assert max(changes[stem]) <= most + LOUDNESS_TOLERANCE_LU
         assert np.ptp(changes[stem]) < 0.05
 
 
@@ -146,18 +143,6 @@ def test_the_printed_room_of_vocal_space_rings_on(song: dict[str, FloatArray]) -
     assert 0.5 * RATE < printed.shape[1] - song["vocals"].shape[1] < 5 * RATE
 
 
-def band(sound: FloatArray, low: float, high: float) -> float:
-    """Level of a band, dB re the whole sound."""
-    power = np.square(np.abs(np.fft.rfft(sound * np.hanning(sound.shape[1])))).sum(axis=0)
-    hz = np.fft.rfftfreq(sound.shape[1], 1 / RATE)
-    return float(10 * np.log10(power[(hz >= low) & (hz < high)].sum() / power.sum()))
-
-
-def crest_db(sound: FloatArray) -> float:
-    found = levels(sound)
-    return 20 * np.log10(found.peak) - found.rms_db
-
-
 Printed = tuple[dict[str, FloatArray], Callable[[str], dict[str, FloatArray]]]
 
 
@@ -169,53 +154,15 @@ def at_minus_14(song: dict[str, FloatArray]) -> Printed:
     return dry, functools.cache(lambda name: run(name, dry))
 
 
-CLAIMS = {
-    "podcast-voice: no wider than mono": (
-        "podcast-voice",
-        "vocals",
-        lambda dry, wet: np.abs(np.diff(wet, axis=0)).max() < 1e-5,
-    ),
-    "podcast-voice: even": ("podcast-voice", "vocals", lambda dry, wet: crest_db(wet) < crest_db(dry) + 2),
-    "podcast-voice: music steps back": (
-        "podcast-voice",
-        "other",
-        lambda dry, wet: -9.1 < levels(wet).lufs - levels(dry).lufs < -5,
-    ),
-    "hip-hop: a mono bass": ("hip-hop", "bass", lambda dry, wet: np.abs(np.diff(wet, axis=0)).max() < 1e-4),
-    "hip-hop: drums clipped hard": ("hip-hop", "drums", lambda dry, wet: crest_db(wet) <= crest_db(dry) + 0.1),
-    "hip-hop: a bright vocal": ("hip-hop", "vocals", lambda dry, wet: band(wet, 9e3, 2e4) > band(dry, 9e3, 2e4) + 1),
-    "rock: grit above the bass": ("rock", "bass", lambda dry, wet: band(wet, 400, 4e3) > band(dry, 400, 4e3) + 1),
-    "rock: wider": ("rock", "other", lambda dry, wet: _width(wet) > _width(dry) * 1.15),
-    "electronic: a mono bass": ("electronic", "bass", lambda dry, wet: np.abs(np.diff(wet, axis=0)).max() < 1e-4),
-    "electronic: wide highs": ("electronic", "other", lambda dry, wet: _width(wet) > _width(dry) * 1.1),
-    "electronic: it pumps": ("electronic", "other", lambda dry, wet: _swing(dry, wet) > 3),
-    "dub: a deep bass": ("dub", "bass", lambda dry, wet: band(wet, 2e3, 2e4) < band(dry, 2e3, 2e4) - 6),
-    "dub: softer drums": ("dub", "drums", lambda dry, wet: band(wet, 1e4, 2e4) < band(dry, 1e4, 2e4) - 1),
-    "acoustic: hardly compressed": ("acoustic", "vocals", lambda dry, wet: abs(crest_db(wet) - crest_db(dry)) < 2.5),
-    "stem-cleanup: no low end": ("stem-cleanup", "vocals", lambda dry, wet: band(wet, 0, 60) < band(dry, 0, 60) - 20),
-}
-
-
-def _width(sound: FloatArray) -> float:
-    return float(np.diff(sound, axis=0).std() / sound.sum(axis=0).std())
-
-
-def _swing(dry: FloatArray, wet: FloatArray) -> float:
-    """How far the gain moves, dB, over pieces of 50 ms."""
-    size = RATE // 20
-    before, after = (
-        np.square(x[:, : dry.shape[1] // size * size]).reshape(2, -1, size).sum(axis=(0, 2)) for x in (dry, wet)
-    )
-    gains = 10 * np.log10((after + 1e-9) / (before + 1e-9))[before > before.max() / 1000]
-    return float(np.percentile(gains, 95) - np.percentile(gains, 5))
-
-
-@pytest.mark.parametrize("claim", CLAIMS)
-def test_a_description_holds_on_a_song(claim: str, at_minus_14: Printed) -> None:
-    name, stem, holds = CLAIMS[claim]
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_description_promises_holds_on_a_song(name: str, at_minus_14: Printed) -> None:
     dry, made = at_minus_14
-    wet = made(name)[stem][:, : dry[stem].shape[1]]
-    assert holds(dry[stem], wet)
+    wet = made(name)
+    assert PROMISES[name]
+    for promise in PROMISES[name]:
+        assert promise.words in find(name).description
+        sound = wet.get(promise.stem, dry[promise.stem])[:, : dry[promise.stem].shape[1]]
+        assert promise.holds(dry[promise.stem], sound), f"{promise.words} ({promise.stem})"
 
 
 @pytest.mark.parametrize("name", ["vocal-echo", "dub"])
@@ -236,7 +183,7 @@ def test_podcast_voice_takes_the_rumble_out(song: dict[str, FloatArray]) -> None
     hum = np.sin(2 * np.pi * 30 * np.arange(song["vocals"].shape[1]) / RATE).astype(np.float32) * np.float32(0.1)
     stems = {"vocals": song["vocals"] + hum}
     wet = run("podcast-voice", stems)["vocals"]
-    assert band(wet, 20, 40) < band(stems["vocals"], 20, 40) - 20
+    assert band_change_db(stems["vocals"], wet, 20, 40) < -20
 
 
 def test_the_sum_of_the_submixes_is_the_mix(song: dict[str, FloatArray]) -> None:
