@@ -1,6 +1,8 @@
 """Speed and memory of a whole job against the `demucs` command, same song, same weights, same run, in turn.
 
-    python benchmarks/speed.py [--seconds 60] [--rounds 2] [--model htdemucs]
+    python -m benchmarks.speed [--device cuda] [--precision float32] [--seconds 60] [--rounds 2] [--model htdemucs]
+
+Then separation alone, warm, without what a command loads and writes (`benchmarks/separation.py`).
 
 Both get seeded random weights of the published architecture (a random network costs what a trained one costs), overlap
 0.25 and no shifts, and write four FLOAT stems. Figures are those of the operating system for the whole command, model
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +29,7 @@ import torch
 from demucs.hf import load_safetensors_model
 
 from benchmarks.random_weights import write_model
+from benchmarks.separation import report
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--model", default="htdemucs")
+    parser.add_argument("--device", default="cpu", help="of both: cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"], help="of ours")
     parser.add_argument("--stems", default="all", help="for ours: only these stems")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -85,15 +91,24 @@ def main() -> None:
         write_song(song, given.seconds)
         model = write_model(given.model, place / "models")
         write_peer_repository(model, place / "peer")
+        os.environ["STEM_BRIDGE_CACHE_FOLDER"] = "off"
         runs: dict[str, list[Run]] = {"stem-bridge": [], "demucs 4.1": []}
         for number in range(given.rounds):
-            ours = f"-m bridge process -m {model} -o {place / f'o{number}'} --device cpu --stems {given.stems} {song}"
-            peer = f"-m demucs --repo {place / 'peer'} -n {given.model} --shifts 0 --overlap 0.25 --float32 -d cpu"
+            ours = f"-m bridge process -m {model} -o {place / f'o{number}'} --stems {given.stems} {song}"
+            ours += f" --device {given.device} --precision {given.precision}"
+            peer = f"-m demucs --repo {place / 'peer'} -n {given.model} --shifts 0 --overlap 0.25 --float32"
+            peer += f" -d {given.device}"
             runs["stem-bridge"].append(measured([sys.executable, *ours.split()]))
             runs["demucs 4.1"].append(
                 measured([sys.executable, *peer.split(), "-o", f"{place / 'p'}{number}", str(song)])
             )
+        _tell(given, runs)
+        report(model, song, given.seconds, given.device, given.precision, given.rounds)
+
+
+def _tell(given: argparse.Namespace, runs: Mapping[str, Sequence[Run]]) -> None:
     print(f"{given.model}, {given.seconds:g} s of stereo at 44.1 kHz, {given.rounds} rounds in turn, medians")
+    print(f"{given.device}, {given.precision}")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
     print(f"{'':12}  {'x real time':>11}  {'CPU seconds':>11}  {'peak memory':>11}")
     for name, made in runs.items():
