@@ -133,7 +133,7 @@ def lay_out(
 
 def _stem(stem: str, settings: StemPreset, fit: Fit) -> Node | None:
     chain = fit(stem, _active(settings.chain))
-    if not chain and settings.target_lufs is None and settings.target_peak_db is None:
+    if not chain and settings.target_lufs in (None, "dry") and settings.target_peak_db is None:
         return None
     auto = settings.tail == "auto"
     tail = 0.0 if not chain else LONGEST_AUTO_TAIL_SECONDS if isinstance(settings.tail, str) else settings.tail

@@ -40,6 +40,11 @@ def test_a_stem_with_nothing_but_live_plugins_is_not_printed_and_their_states_ar
     assert insert.changed == pytest.approx({"Gain": 0.25, "Mode": 1.0}), "as a DAW names them, without its defaults"
 
 
+def test_a_stem_that_keeps_its_loudness_and_has_nothing_printed_is_not_copied() -> None:
+    graph, inserts, _ = bound(Preset("test", "", {"vocals": StemPreset((LIVE,), target_lufs="dry")}))
+    assert (graph.printed, len(inserts)) == (frozenset(), 1)
+
+
 def test_what_stands_before_a_live_plugin_is_printed_without_it() -> None:
     graph, inserts, _ = bound(stems_with((Plugin("TestTrim.vst3"), GAIN, LIVE)))
     assert graph.nodes["vocals"].chain == (Plugin("TestTrim.vst3"), GAIN)
