@@ -31,16 +31,15 @@ _STEP_BPM = 0.25
 _MULTIPLES = np.array([0.5, 1, 2, 4, 8, 16])
 """Beats after which half beats and bars repeat, and those of no other tempo do."""
 _USUAL_BPM = 120.0
-_PULSE_SPREAD_OCTAVES = 0.9
-_BEAT_SPREAD_OCTAVES = 1.1
-"""Wider, since here kick and snare have their say."""
+_USUAL_SPREAD_OCTAVES = 0.9
 _LEVELS = (0.5, 1.0, 2.0)
 """Beats that a pulse may stand for."""
 _KICK_HZ = (0.0, 130.0)
-_SNARE_HZ = (200.0, 2500.0)
+_SNARE_HZ = (150.0, 600.0)
+"""Its body: above, hats sound between the beats."""
 _TURN_SECONDS = 0.15
 """Strokes this near are one stroke."""
-_TURN_WEIGHT = 3.0
+_TURN_WEIGHT = 1.5
 _SAME_OCTAVES = 0.03
 """Tempos this near are one."""
 _SLACK_HOPS = 3
@@ -105,7 +104,7 @@ def _tempo(onsets: npt.NDArray[np.float64], rate: float) -> float | None:
     inside = reach < similar.size / 2
     level = np.where(inside, np.interp(reach, np.arange(similar.size), similar), 0.0)
     pulse = level.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
-    best = int((pulse * _usual(tempos, _PULSE_SPREAD_OCTAVES)).argmax())
+    best = int((pulse * _usual(tempos)).argmax())
     if not inside[best].any() or level[best].max() < _LEAST_CORRELATION:
         return None
     beat = _beat(float(tempos[best]), tempos, pulse, _turns(onsets, rate), rate)
@@ -113,8 +112,8 @@ def _tempo(onsets: npt.NDArray[np.float64], rate: float) -> float | None:
     return float(round(bpm)) if abs(bpm - round(bpm)) < _WHOLE_BPM else bpm
 
 
-def _usual(bpm: npt.NDArray[np.float64], spread_octaves: float) -> npt.NDArray[np.float64]:
-    return np.asarray(np.exp(-0.5 * (np.log2(bpm / _USUAL_BPM) / spread_octaves) ** 2))
+def _usual(bpm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(np.exp(-0.5 * (np.log2(bpm / _USUAL_BPM) / _USUAL_SPREAD_OCTAVES) ** 2))
 
 
 def _similarity(strength: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
@@ -128,12 +127,16 @@ def _similarity(strength: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | 
 
 
 def _turns(onsets: npt.NDArray[np.float64], rate: float) -> npt.NDArray[np.float64]:
-    """Return the autocorrelation of snare less kick: low after a beat and after three, high after two and four."""
+    """Return the autocorrelation of snare less kick: low after a beat and after three, high after two and four.
+
+    It is less where both sound together, as in clicks and in kicks on every beat: what is left there says nothing.
+    """
     width = round(_TURN_SECONDS * rate)
     window = np.hanning(width + 2)[1:-1]
     kick, snare = (np.convolve(onsets[:, number], window, mode="same") for number in (1, 2))
-    turns = _similarity(snare / (snare.std() or 1.0) - kick / (kick.std() or 1.0))
-    return np.zeros(len(onsets)) if turns is None else turns
+    apart = snare / (snare.std() or 1.0) - kick / (kick.std() or 1.0)
+    turns = _similarity(apart)
+    return np.zeros(len(onsets)) if turns is None else turns * min(1.0, float(apart.var()))
 
 
 def _beat(
@@ -152,7 +155,7 @@ def _beat(
         best = int(near[pulse[near].argmax()])
         after = [_highest(turns, beats * 60.0 * rate / float(tempos[best])) for beats in (1, 2, 3, 4)]
         turn = max(0.0, (after[1] + after[3] - after[0] - after[2]) / 4.0)
-        usual = float(_usual(tempos[best : best + 1], _BEAT_SPREAD_OCTAVES)[0])
+        usual = float(_usual(tempos[best : best + 1])[0])
         found.append((float(pulse[best]) * usual * (1.0 + _TURN_WEIGHT * turn), float(tempos[best])))
     return max(found)[1]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bridge.daemon import desk, recovery
+from bridge.daemon import desk, outcomes, recovery
 from bridge.domain.events import StageStarted
 from bridge.journal.journal import Journal
 from bridge.worker.client import Worker
@@ -88,7 +88,7 @@ desk.publish = publish_with_steps
 Worker.begin = begin
 for method in ("see", "move", "begin", "publishing", "done"):
     wrapped(Journal, method, lambda _, about, *__: about)
-wrapped(desk, "put_away", lambda work, _: work)
+wrapped(outcomes, "put_away", lambda work, _: work)
 wrapped(recovery, "find_staged", lambda work, *_, **__: work)
 
 if __name__ == "__main__":

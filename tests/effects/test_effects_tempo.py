@@ -148,7 +148,7 @@ def backbeat(bpm: float, rate: int, seconds: float = 16.0) -> FloatArray:
     out = np.zeros(round(seconds * rate) + time.size)
     for eighth in range(int(seconds * bpm / 30)):
         at = round(eighth * 30 / bpm * rate)
-        stroke = 0.02 * hat + (
+        stroke = 0.15 * hat + (
             0.8 * (kick if eighth % 4 == 0 else snare * np.exp(-time / 0.06)) if eighth % 2 == 0 else 0
         )
         out[at : at + time.size] += stroke
