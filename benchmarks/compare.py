@@ -4,7 +4,8 @@
 
 Weights are seeded random ones of the published architectures: a random network costs what a trained one costs. Each
 figure is the operating system's for the whole command, loading included; the ratio is the median over rounds of a
-round's own. `--write` puts the result into benchmarks/results.json and between the markers of README.md.
+round's own. `--write` puts the result into benchmarks/results.json and between the markers of README.md; cases that
+were measured there on the same day, machine and song stay.
 """
 
 from __future__ import annotations
@@ -149,6 +150,7 @@ def summary(runs: Mapping[str, Sequence[Run]], apart: Mapping[str, float | None]
             ),
             "peak_mb": round(max(run.peak_bytes for run in made) / 1e6),
             "apart_db": apart[name],
+            "rounds": len(made),
         }
     return rows
 
@@ -157,16 +159,16 @@ def table(result: Mapping[str, Any]) -> str:
     """Write a result as Markdown."""
     lines = [
         f"{result['date']}, {result['machine']}; {result['seconds']:g} s of stereo, overlap 0.25, no shifts,"
-        f" {result['rounds']} rounds in turn, whole commands.",
+        " whole commands in turn.",
         "",
-        f"| | tool | x real time | x {REFERENCE} | CPU seconds | peak memory | apart |",
-        "|---|---|--:|--:|--:|--:|--:|",
+        f"| | tool | rounds | x real time | x {REFERENCE} | CPU seconds | peak memory | apart |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     for case, rows in result["cases"].items():
         for name, row in rows.items():
             apart = "" if row["apart_db"] is None else f"{row['apart_db']:.0f} dB"
             figures = f"{row['times_real_time']:.2f} | {row['times_reference']:.2f} | {row['cpu_seconds']:.1f}"
-            lines.append(f"| `{case}` | {name} | {figures} | {row['peak_mb']} MB | {apart} |")
+            lines.append(f"| `{case}` | {name} | {row['rounds']} | {figures} | {row['peak_mb']} MB | {apart} |")
     lines += [
         "",
         f"*apart*: the largest difference of an estimated stem from what {REFERENCE} wrote. Ours is heard by the",
@@ -177,6 +179,14 @@ def table(result: Mapping[str, Any]) -> str:
     lines += ["with that segment the difference is at most -100 dB (`tests/separation/test_parity.py`). Not measured:"]
     lines.append("; ".join(f"{name} ({reason})" for name, reason in result["not_measured"].items()) + ".")
     return "\n".join(lines)
+
+
+def joined(result: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the cases of an earlier result that this one lacks, where both were measured alike."""
+    if any(result[key] != earlier.get(key) for key in ("date", "machine", "seconds")):
+        return result
+    cases = {**earlier["cases"], **result["cases"]}
+    return result | {"cases": {case.name: cases[case.name] for case in CASES if case.name in cases}}
 
 
 def main() -> None:
@@ -211,12 +221,13 @@ def main() -> None:
         "machine": f"{torch.cpu.get_capabilities().get('cpu_name', platform.machine())}, {os.cpu_count()} cores, "
         f"torch {torch.__version__}",
         "seconds": given.seconds,
-        "rounds": given.rounds,
         "cases": done,
         "not_measured": missing,
     }
     print(table(result))
     if given.write:
+        if RESULTS.exists():
+            result = joined(result, json.loads(RESULTS.read_text(encoding="utf-8")))
         RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         before, rest = README.read_text(encoding="utf-8").split(BEGIN)
         after = rest.split(END)[1]

@@ -52,9 +52,9 @@ def fitting(free_bytes: int, window_bytes: int) -> int:
 
 
 def parts(count: int, most: int) -> Iterator[int]:
-    """Split `count` windows into powers of two of at most `most`, largest first: a device sees few shapes."""
+    """Split `count` windows into parts of `most` and, for the rest, smaller powers of two: a device sees few shapes."""
     while count:
-        part = 1 << (min(count, most).bit_length() - 1)
+        part = most if count >= most else 1 << (count.bit_length() - 1)
         yield part
         count -= part
 

@@ -43,7 +43,8 @@ class DemucsSeparator:
         exact_tail: bool = False,
         folders: Sequence[Path] = (),
     ) -> None:
-        torch.set_num_threads(threads or _ALL_THREADS)
+        threads = threads or _ALL_THREADS
+        torch.set_num_threads(threads)
         # Fused attention kernels beat the fast path of nn.MultiheadAttention by about 8 % of a forward here.
         torch.backends.mha.set_fastpath_enabled(False)
         # The same bits on every run: cuDNN takes neither the kernel that a trial found fastest nor one that adds
@@ -59,7 +60,8 @@ class DemucsSeparator:
             # What else asks for a card, such as page-locked memory, then asks for this one.
             torch.cuda.set_device(processor)
         self._ladder: Ladder | None = None
-        self._network = Network(model, locate(model, folders), processor, choose_precision(precision, processor))
+        precision = choose_precision(precision, processor)
+        self._network = Network(model, locate(model, folders), processor, precision, threads)
 
     @property
     def stems(self) -> tuple[str, ...]:

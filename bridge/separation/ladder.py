@@ -19,7 +19,7 @@ _Forward = Callable[[FloatArray], FloatArray]
 class Ladder:
     """Halves its batches for good when the device says that its memory is full; below one window, it leaves the device.
 
-    Batches are powers of two, so that a device sees few shapes, and the same card and song take the same steps.
+    A device sees few shapes, and the same card and song take the same steps.
     """
 
     def __init__(self, forward: _Forward, elsewhere: Callable[[], _Forward] | None, most: int) -> None:

@@ -25,6 +25,7 @@ from bridge.separation.device import Precision, device_errors, exact_products
 from bridge.separation.ferry import Ferry
 from bridge.separation.forward import lower, narrow, quicken
 from bridge.separation.ladder import Ladder
+from bridge.separation.lanes import Lanes, lanes_of
 from bridge.separation.overlap import Grid
 
 __all__ = ["Network", "build_member"]
@@ -79,9 +80,17 @@ class Network:
     backend = "torch"
 
     def __init__(
-        self, model: Model, paths: Sequence[Path], device: torch.device, precision: Precision = "float32"
+        self,
+        model: Model,
+        paths: Sequence[Path],
+        device: torch.device,
+        precision: Precision = "float32",
+        threads: int = 1,
     ) -> None:
-        """Take the precision of products, float32 or bfloat16; only networks with a transformer know the latter."""
+        """Take the precision of products, float32 or bfloat16; only networks with a transformer know the latter.
+
+        They also are the ones that share CPU `threads` window by window: without, a window takes much more memory.
+        """
         self.model = model
         self.device = self.asked = device
         """Where it is now, and where it was asked to be."""
@@ -93,6 +102,8 @@ class Network:
         self._segment_frames = self._agree_on_segment()
         attends = all(config.klass in _TRANSFORMERS for config in self._configs)
         self.precision: Precision = precision if attends else "float32"
+        lanes = lanes_of(threads) if attends and device.type == "cpu" else 1
+        self._lanes = Lanes(lanes, threads) if lanes > 1 else None
 
     def _agree_on_segment(self) -> int:
         lengths = set()
@@ -118,7 +129,8 @@ class Network:
     def bind(self, wanted: Sequence[str], *, batch: int = 1, gauge: Gauge | None = None) -> Ladder:
         """Return the forward that gives `wanted` stems; only members that have a say in one of them run.
 
-        It takes `batch` windows at a time at the most; 0: as many as the gauge finds room for, one without a gauge.
+        It takes `batch` windows at a time at the most; 0: as many as the gauge finds room for, or a CPU has lanes; 1
+        leaves every thread to one window.
         A card without memory is left for the CPU until the next call, and `left` then says so.
         """
         if self.left is not None:
@@ -130,12 +142,14 @@ class Network:
             self._members.clear()
             return self._bound(wanted)
 
-        forward = self._bound(wanted)
-        if not batch and gauge is not None:
+        forward = self._bound(wanted, None if batch == 1 else self._lanes)
+        if not batch and self._lanes is not None:
+            batch = self._lanes.count
+        elif not batch and gauge is not None:
             batch = try_one(lambda: forward(np.zeros((1, 2, self._segment_frames), np.float32)), gauge)
         return Ladder(forward, None if self.device.type == "cpu" else on_cpu, batch or 1)
 
-    def _bound(self, wanted: Sequence[str]) -> _Bound:
+    def _bound(self, wanted: Sequence[str], lanes: Lanes | None = None) -> _Bound:
         rows = [self.model.stems.index(stem) for stem in wanted]
         totals = [sum(weights[row] for weights in self.model.weights) for row in rows]
         shares: list[_Share] = []
@@ -143,7 +157,7 @@ class Network:
             part = {place: weights[row] / totals[place] for place, row in enumerate(rows) if weights[row]}
             if part:
                 shares.append((narrow(self._member(index), [rows[place] for place in part]), part))
-        return _Bound(shares, len(rows), self.device)
+        return _Bound(shares, len(rows), self.device, lanes)
 
     def _member(self, index: int) -> torch.nn.Module:
         if index not in self._members:
@@ -169,19 +183,24 @@ class Network:
 class _Bound:
     """The forward of a network for a fixed list of stems."""
 
-    def __init__(self, shares: Sequence[_Share], rows: int, device: torch.device) -> None:
+    def __init__(self, shares: Sequence[_Share], rows: int, device: torch.device, lanes: Lanes | None = None) -> None:
         self._shares = shares
         self._rows = rows
         self._device = device
+        self._lanes = lanes
         self._ferry = Ferry(device)
 
     def __call__(self, windows: FloatArray) -> FloatArray:
         """Turn windows (B, 2, T) into estimates (B, R, 2, T); raises DeviceError when the device fails."""
+        # An accelerator computes later than it is asked: its errors come when the result is fetched.
+        with exact_products(), device_errors(self._device):
+            return self._computed(windows) if self._lanes is None else self._lanes.run(self._computed, windows)
+
+    def _computed(self, windows: FloatArray) -> FloatArray:
         # Fading stems reach denormal numbers, which cost some processors a hundredfold; elsewhere they must stay.
         torch.set_flush_denormal(True)
         try:
-            with torch.inference_mode(), exact_products(), device_errors(self._device):
-                # An accelerator computes later than it is asked: its errors come when the result is fetched.
+            with torch.inference_mode():
                 return self._ferry.back(self._forward(self._ferry.over(windows)))
         finally:
             torch.set_flush_denormal(False)
