@@ -40,7 +40,7 @@ class Separation(Part):
     threads: Annotated[int, Field(strict=True, ge=0, le=256)] = 0
     """CPU threads; 0 = all cores; 0..256."""
     batch: Annotated[int, Field(strict=True, ge=0, le=64)] = 0
-    """Most segments computed at once; 0 = what fits a GPU's free memory, or the threads of a CPU, up to four; 0..64."""
+    """Most segments computed at once; 0 = what fits a GPU's memory, or the threads of a CPU, up to four; 0..64."""
     gpu_memory_gb: Annotated[float, Field(ge=0.0, le=1024.0)] = 0.0
     """Most memory to take on an NVIDIA or Apple GPU, in GB, so that others have the rest; 0 = no limit; 0..1024."""
 

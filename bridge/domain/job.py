@@ -44,7 +44,7 @@ class SeparationOptions:
     threads: int = 0
     """CPU threads; 0 = all cores."""
     batch: int = 0
-    """Segments at a time at the most; 1..64; 0 = what fits an accelerator's memory, or the threads of a CPU, up to 4."""
+    """Most segments at a time; 1..64; 0 = what fits an accelerator's memory, or the threads of a CPU, up to 4."""
     gpu_memory_gb: float = 0.0
     """Most memory to take on a card, in 10^9 bytes; 0 = no limit."""
 
