@@ -99,7 +99,7 @@ _MODELS = (
     Model(
         name="htdemucs_mini",
         stems=_FOUR,
-        members=(_hub("htdemucs_mini", 3_684_288, "ca82422b49d05817585dd718c5dd1bc684788c1dd7ef41626187f9d1f030f641"),),
+        members=(_hub("htdemucs_mini", 3_684_288, "a6887ea60b567f8da4d8314025de7fe140def315dd21d4a1a7b23f28d36bf6e8"),),
         weights=_even(1, _FOUR),
         segment_seconds=None,
         source=ShippedSource(shipped("models")),
