@@ -142,10 +142,13 @@ def _change(what: str, wanted: str, journal: Journal, state: Path) -> int:
 
 
 def _one(works: Iterable[Work], job: str) -> Work:
+    """Find a job by the beginning of its id, or by the name of its render: of several the last."""
     from bridge.errors import ConfigError
 
     wanted = job.strip().lower()
+    works = list(works)
     found = [work for work in works if wanted and work.id.startswith(wanted)]
+    found = found or [work for work in works if work.path.name == job][-1:]
     if len(found) == 1:
         return found[0]
     which = f"More than one job begins with '{job}'" if found else f"There is no job '{job}'"

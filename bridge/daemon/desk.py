@@ -164,7 +164,8 @@ class Desk:
         if (drop / MANIFEST).is_file():
             self._told.say(f"  {work.path.name} was done before")
         else:
-            self._told.say(f"  {work.path.name} was done before, and its drop was removed; jobs retry makes it again")
+            name = work.path.name
+            self._told.say(f"  {name} was done before, and its drop was removed; jobs retry '{name}' makes it again")
         self._outcomes.done(work, drop, self._keys)
 
     def _deliver(self, work: Work, staged: Staged) -> None:

@@ -58,11 +58,12 @@ class Outcomes:
         self._luck = luck
 
     def done(self, work: Work, folder: Path, keys: Identified) -> None:
-        """The drop of a work is there: say so, and move the render where the user wants that."""
+        """A work is done: say where its drop is, unless it was removed, and move the render where that is wanted."""
         work = self._journal.done(work, folder, keys)
         self.finished += 1
-        self._told.done(work.path, Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST))
-        self._messenger.finished(self.settings.tell, work.path, folder)
+        if folder.is_dir():
+            self._told.done(work.path, Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST))
+            self._messenger.finished(self.settings.tell, work.path, folder)
         moves = any(one.path.absolute() == work.inbox and one.after == "move" for one in self.settings.inboxes)
         if moves and self._places.trouble(work.inbox) is None:
             put_away(work, self._told.say)

@@ -164,6 +164,14 @@ def test_a_daemon_that_runs_is_asked_instead(run: Run, home: Path, works: dict[s
     assert asked == {("retry", works["parked"]), ("cancel", "all")}
 
 
+def test_a_job_may_be_called_by_the_name_of_its_render(run: Run, home: Path, works: dict[str, str]) -> None:
+    state = home / "data" / "state"
+    with open_journal(state) as journal:
+        name = journal.get(works["parked"]).path.name
+        assert run("jobs", "retry", name).code == 0
+    assert [one.work for one in collect(state / CONTROL).requests] == [works["parked"]]
+
+
 def test_a_job_that_is_not_there_or_not_plain_is_told(run: Run, home: Path, works: dict[str, str]) -> None:
     for command in ("show", "retry", "cancel"):
         ended = run("jobs", command, "nope")
