@@ -24,13 +24,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
 
 from benchmarks.free_music import unpacked
 from bridge.evaluate import score
-from training.heldout import VOICES, flite, separated
+from training.heldout import VOICES, Sound, flite, separated
 from training.residual import level_db, loudness, residuals
 from training.train import RATE
 from training.voice import sing
@@ -43,8 +42,6 @@ INSTRUMENTALS = {
 """Package to songs; of Frets on Fire, guitar and song are added up."""
 GUITARS = ("fretsonfire-songs-sectoid", "fretsonfire-songs-muldjord")
 VOICE_OVER_MUSIC_LU = 1.0
-Sound = npt.NDArray[np.float32]
-"""(2, frames)"""
 
 
 def main() -> None:

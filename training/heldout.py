@@ -50,6 +50,7 @@ LINES = (
 )  # fmt: skip
 START_SECONDS = 8.0
 Sound = npt.NDArray[np.float32]
+"""(2, frames)"""
 
 
 def main() -> None:

@@ -23,18 +23,6 @@ from tests.intake.looking import Eyes, wav
 from tests.intake.watching import PATIENCE_SECONDS, Bell, Deaf, Maker, healthy
 
 
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def bell() -> Bell:
-    return Bell()
-
-
 def arrivals(inbox: Path, outside: Path) -> Iterator[Callable[[], object]]:
     outside.mkdir()
     for name in ("moved.wav", "linked.wav"):

@@ -18,18 +18,6 @@ from bridge.intake.watcher import POLLING_SECONDS, Watcher
 from tests.intake.watching import PATIENCE_SECONDS, Bell, Deaf, Maker, healthy, tended
 
 
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def bell() -> Bell:
-    return Bell()
-
-
 def test_an_inbox_deleted_and_made_again_is_watched_again(inbox: Path, bell: Bell) -> None:
     with Watcher([inbox], bell) as watcher:
         assert healthy(watcher)
