@@ -22,7 +22,7 @@ test: $(READY) test-tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 # What only tests need of the system: a compiler and the framework for the small plugins in tests/effects/vst3, and
-# Ardour 7 for the proof of the session. Where it cannot be installed, these tests are skipped and say so; in CI they fail.
+# Ardour 7 for the proof of the session, and luacheck for the scripts. Where it cannot be installed, these tests are skipped and say so; in CI they fail.
 test-tools:
 	@if [ -d /usr/share/dpf ] && command -v g++ >/dev/null; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -36,6 +36,12 @@ test-tools:
 		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends ardour >/dev/null; } || \
 		echo "Ardour 7 could not be installed: the session is not proved in a DAW"; \
 	else echo "The proof in a DAW needs Ardour 7: apt-get install -y --no-install-recommends ardour"; fi
+	@if command -v luacheck >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get install -qq -y --no-install-recommends lua-check >/dev/null 2>&1 || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends lua-check >/dev/null; } || \
+		echo "luacheck could not be installed: the Lua scripts are not linted"; \
+	else echo "Linting the Lua scripts needs luacheck: apt-get install -y --no-install-recommends lua-check"; fi
 
 lint: $(READY)
 	$(BIN)/ruff check
