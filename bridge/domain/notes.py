@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from operator import itemgetter
 
-__all__ = ["NoteTrack", "Score", "chosen", "score_of"]
+__all__ = ["NoteTrack", "Score", "chosen", "is_struck", "score_of"]
 
 Event = tuple[float, bytes]
 """Seconds from the start of the render, and a MIDI channel message of two or three bytes."""
@@ -46,6 +46,11 @@ def chosen(tracks: Iterable[NoteTrack], wanted: Sequence[str]) -> tuple[NoteTrac
         for track in tracks
         if not patterns or any(fnmatchcase(track.name.casefold(), pattern) for pattern in patterns)
     )
+
+
+def is_struck(message: bytes) -> bool:
+    """Say whether a message begins a note; one of velocity 0 ends it."""
+    return message[0] & 0xF0 == _NOTE_ON and message[2] > 0
 
 
 def score_of(tracks: Iterable[NoteTrack], sample_rate: int, frames: int) -> Score:
@@ -93,7 +98,7 @@ def _let_go(messages: Iterable[bytes]) -> Iterator[bytes]:
 def _follow(held: dict[bytes, bytes], message: bytes) -> None:
     """Note which notes are held, by channel and key."""
     kind, channel = message[0] & 0xF0, message[0] & 0x0F
-    if kind == _NOTE_ON and message[2]:
+    if is_struck(message):
         held[bytes((channel, message[1]))] = message
     elif kind in (_NOTE_ON, _NOTE_OFF):
         held.pop(bytes((channel, message[1])), None)

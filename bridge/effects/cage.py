@@ -76,7 +76,7 @@ def _serve(channel: _Channel, questions: queue.SimpleQueue[Question], folder: Pa
             elif asked["do"] == "perform" and isinstance(plugin, CagedInstrument):
                 said = {"frames": plugin.perform(asked["messages"], asked["frames"])}
             else:
-                said = describe(asked["path"], asked["plugin_name"])
+                said = describe(asked["path"], asked["plugin_name"], asked["seconds"])
         except Refusal as exc:
             channel.answer("refused", message=exc.message, hint=exc.hint, absent=exc.absent)
         except MemoryError:

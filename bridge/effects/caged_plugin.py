@@ -17,6 +17,9 @@ __all__ = ["BUFFER", "CagedPlugin", "Refusal", "describe", "introduced", "load_p
 BUFFER = 8192
 """Frames the plugin works on at once; divides the blocks, so that all its blocks are equal."""
 _MOST_STATE_BYTES = 64 << 20
+_MOST_WAKING_SECONDS = 10.0
+_WAKING_SHARE = 0.25
+"""Of the time there is: an instrument is waited for twice, until it sounds, since it may still read its samples."""
 _MOST_DESCRIBED = 1
 """A file with more plugins than this is a shell: each is described when it is asked for by name."""
 
@@ -90,10 +93,10 @@ class _Fitting:
         return out
 
 
-def describe(path: str, plugin_name: str) -> dict[str, Any]:
+def describe(path: str, plugin_name: str, seconds: float) -> dict[str, Any]:
     """Tell what a file holds: every plugin's name, and all of the one that is asked for, or of the only one.
 
-    Raises Refusal for a file that is no plugin.
+    `seconds` as in `load_plugin`. Raises Refusal for a file that is no plugin.
     """
     kind = pedalboard.VST3Plugin if path.lower().endswith(".vst3") else pedalboard.AudioUnitPlugin
     try:
@@ -102,7 +105,7 @@ def describe(path: str, plugin_name: str) -> dict[str, Any]:
         raise _not_loaded(path, exc) from exc
     if not plugin_name and len(names) > _MOST_DESCRIBED:
         return {"names": names, "plugin": None}
-    plugin = load_plugin(path, plugin_name)
+    plugin = load_plugin(path, plugin_name, seconds)
     return {
         "names": names,
         "plugin": {
@@ -144,10 +147,11 @@ def introduced(plugin: Any, folder: Path) -> dict[str, Any]:
     }
 
 
-def load_plugin(path: str, plugin_name: str) -> Any:
-    """Load a plugin. Raises Refusal, `absent` where it is not one that works here."""
+def load_plugin(path: str, plugin_name: str, seconds: float) -> Any:
+    """Load a plugin; in all there are `seconds` to set it up. Raises Refusal, `absent` where it does not work here."""
+    waking = min(_MOST_WAKING_SECONDS, seconds * _WAKING_SHARE)
     try:
-        return pedalboard.load_plugin(path, plugin_name=plugin_name or None)
+        return pedalboard.load_plugin(path, plugin_name=plugin_name or None, initialization_timeout=waking)
     except (ImportError, RuntimeError, ValueError, TypeError) as exc:  # TypeError: a name that is no text
         if "contains multiple plugins" in str(exc) or (plugin_name and "not found" in str(exc)):
             raise Refusal(
@@ -185,7 +189,7 @@ def _fit(asked: Mapping[str, Any], rows: slice) -> _Fitting:
 
 
 def _set_up(asked: Mapping[str, Any]) -> Any:
-    plugin = load_plugin(asked["path"], asked["plugin_name"])
+    plugin = load_plugin(asked["path"], asked["plugin_name"], asked["seconds"])
     if plugin.is_instrument:
         hint = "Take an effect; instruments stand under 'instruments' in a preset, and play the .mid beside the render."
         raise Refusal(f"{plugin.name} is an instrument: it plays notes and hears no sound.", hint)

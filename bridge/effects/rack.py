@@ -11,7 +11,7 @@ from operator import itemgetter
 import numpy as np
 
 from bridge.closing import Closing
-from bridge.domain.notes import NoteTrack, Score, chosen
+from bridge.domain.notes import NoteTrack, Score, chosen, is_struck
 from bridge.domain.plugins import Insert, PluginOptions
 from bridge.domain.preset import Chain, Instrument, MidSide, Parallel, Plugin, Step
 from bridge.domain.stems import FloatArray, display_name, instrument_key
@@ -111,6 +111,9 @@ class Rack(Closing):
         file = self._file(plugin)
         with Voice(self._open, self._options, plugin, file, stem, sample_rate, channels, size, plays=True) as voice:
             last = score[-1][0] if score else 0
+            if not any(is_struck(message) for _, message in score):
+                self._say(f"The instrument {display_name(stem)} is silent: it has no notes within this render.")
+                last = -1
             ready, late, is_still = np.zeros((channels, 0), np.float32), voice.latency_frames, True
             for start in itertools.count(0, size):
                 first, end = (bisect_left(score, at, key=itemgetter(0)) for at in (start, start + size))

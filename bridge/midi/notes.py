@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import mido
 
-from bridge.domain.notes import NoteTrack
+from bridge.domain.notes import NoteTrack, is_struck
 from bridge.words import decoded
 
 __all__ = ["read_notes"]
@@ -26,14 +26,14 @@ def read_notes(file: mido.MidiFile, tempi: Sequence[tuple[int, int]]) -> tuple[N
     """
     seconds_of = _clock(tempi, file.ticks_per_beat)
     tracks = (NoteTrack(_name(track), tuple(_events(track, seconds_of))) for track in file.tracks)
-    playing = tuple(track for track in tracks if any(_is_note(message) for _, message in track.events))
+    playing = tuple(track for track in tracks if any(is_struck(message) for _, message in track.events))
     return tuple(_channels(playing[0])) if file.type == 0 and playing else playing
 
 
 def _channels(track: NoteTrack) -> Iterator[NoteTrack]:
     for channel in range(16):
         events = tuple(event for event in track.events if event[1][0] & 0x0F == channel)
-        if any(_is_note(message) for _, message in events):
+        if any(is_struck(message) for _, message in events):
             yield NoteTrack(f"Channel {channel + 1}", events)
 
 
@@ -48,10 +48,6 @@ def _events(track: mido.MidiTrack, seconds_of: Callable[[int], float]) -> Iterat
 def _name(track: mido.MidiTrack) -> str:
     raw = next((message.name for message in track if message.type == "track_name"), "")
     return decoded(raw.encode("latin-1"))
-
-
-def _is_note(message: bytes) -> bool:
-    return message[0] & 0xF0 == 0x90 and message[2] > 0
 
 
 def _clock(tempi: Sequence[tuple[int, int]], ticks_per_beat: int) -> Callable[[int], float]:

@@ -23,6 +23,8 @@ FRAMES = 70_000
 SYNTH = Plugin("TestSynth.vst3", parameters={"level": 1.0})
 KEYS = "instrument:keys"
 SILENCE = np.zeros((2, FRAMES), np.float32)
+TROUBLE = 120
+"""The key from which on the synth misbehaves when it is told to."""
 HALF = np.float32(0.5)
 """What the synth gives for key 64 at velocity 127 and level 1."""
 
@@ -144,17 +146,39 @@ def test_an_instrument_with_nothing_to_play_is_left_out_and_told(
 
 def test_an_instrument_that_gives_nothing_is_told_once(tmp_path: Path) -> None:
     told: list[str] = []
-    mute = replace(SYNTH, parameters={"level": 0.0})
     with Rack(options(tmp_path), told.append) as rack:
-        graph = bound(preset(mute, StemPreset(tail=0.0, reference_lufs=-20.0)), (track(at(9, on())),), rack)
+        graph = bound(preset(mix=StemPreset(tail=0.0, reference_lufs=-20.0)), (track(at(9, on(0))),), rack)
         assert not collect_all(graph, SILENCE.copy())[KEYS].any()
     assert told == ["The instrument keys gave only silence: look at its level and its keys."]
+
+
+def test_an_instrument_that_stays_silent_is_waited_for_within_its_time(tmp_path: Path) -> None:
+    told: list[str] = []
+    mute = replace(SYNTH, parameters={"level": 0.0})
+    with Rack(options(tmp_path, seconds_to_load=8.0), told.append) as rack:
+        bound(preset(mute), (track(at(9, on())),), rack)
+    assert told == []
+
+
+def test_tracks_without_a_note_in_the_render_are_told_as_that(tmp_path: Path) -> None:
+    told: list[str] = []
+    notes = (track((-3.0, on()), (-2.0, off()), at(FRAMES, on()), at(FRAMES + 9, off())),)
+    with Rack(options(tmp_path), told.append) as rack:
+        assert not collect_all(bound(preset(), notes, rack), SILENCE.copy())[KEYS].any()
+    assert told == ["The instrument keys is silent: it has no notes within this render."]
+
+
+def test_any_number_of_messages_may_have_one_time_and_keep_their_order(tmp_path: Path) -> None:
+    pressed = [at(0, bytes((0xA0 | channel, key, 1))) for channel in range(16) for key in range(30)]
+    flood = [at(place, message) for place in (2000, 4000) for _ in range(200) for message in (off(), on())]
+    sound = heard(preset(), (track(*pressed, *flood, at(5000, off())),), options(tmp_path))
+    np.testing.assert_array_equal(sound, gate((2000, 5000)))
 
 
 @pytest.mark.parametrize(("fault", "said"), [(1, "ended by itself"), (2, "NaN")])
 def test_an_instrument_that_misbehaves_is_one_clear_error(tmp_path: Path, fault: int, said: str) -> None:
     with pytest.raises(EffectError, match=said) as caught:
-        heard(preset(replace(SYNTH, parameters={"fault": fault})), (track(at(0, on())),), options(tmp_path))
+        heard(preset(replace(SYNTH, parameters={"fault": fault})), (track(at(0, on(TROUBLE))),), options(tmp_path))
     assert "TestSynth.vst3 on keys" in caught.value.message
 
 
