@@ -11,12 +11,12 @@ import pedalboard
 
 from bridge.domain.stems import FloatArray
 from bridge.effects.parameters import Refusal, changed, check_all, read_all, set_all, shown
+from bridge.effects.state_files import MOST_BYTES, owner_of
 
 __all__ = ["BUFFER", "CagedPlugin", "Refusal", "describe", "introduced", "load_plugin", "take_state"]
 
 BUFFER = 8192
 """Frames the plugin works on at once; divides the blocks, so that all its blocks are equal."""
-_MOST_STATE_BYTES = 64 << 20
 _MOST_WAKING_SECONDS = 10.0
 _WAKING_SHARE = 0.25
 """Of the time there is: an instrument is waited for twice, until it sounds, since it may still read its samples."""
@@ -207,8 +207,11 @@ def take_state(plugin: Any, preset: str) -> None:
     try:
         plugin.load_preset(preset)
     except (RuntimeError, ValueError, OSError) as exc:
+        mine, theirs = owner_of(_state(plugin)), owner_of(Path(preset).read_bytes())
+        why = "it is another plugin's" if mine and theirs and mine != theirs else "it cannot read it"
         raise Refusal(
-            f"{plugin.name} does not take the state {Path(preset).name}: {_line(exc)}.", "Save it again."
+            f"{plugin.name} does not take the state {Path(preset).name}: {why}.",
+            "Save it again with this plugin, in the version that is installed.",
         ) from exc
 
 
@@ -230,7 +233,7 @@ def _state(plugin: Any) -> bytes:
         state = bytes(plugin.preset_data)
     except (AttributeError, RuntimeError, NotImplementedError):
         return b""
-    return state if len(state) <= _MOST_STATE_BYTES else b""
+    return state if len(state) <= MOST_BYTES else b""
 
 
 def _line(error: Exception) -> str:

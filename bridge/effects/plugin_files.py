@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import Chain, MidSide, Parallel, Plugin, Preset
 from bridge.effects.blame import blamed
+from bridge.effects.state_files import read_state
 from bridge.errors import PluginError
 from bridge.words import did_you_mean, reason_of, sentence
 
@@ -109,7 +110,7 @@ def missing(name: str, options: PluginOptions) -> PluginError:
 def find_preset(plugin: Plugin, options: PluginOptions) -> Path | None:
     """Find the state file that a step names: as the preset's loader found it beside the preset, or in the folders.
 
-    Raises PluginError when it is not there, or leads out.
+    Raises PluginError when it is not there, or leads out; what is in it says `read_state`.
     """
     if not plugin.preset:
         return None
@@ -131,7 +132,7 @@ def find_preset(plugin: Plugin, options: PluginOptions) -> Path | None:
 def fingerprint(preset: Preset, options: PluginOptions) -> tuple[str, ...]:
     """Return what is at work of the user's plugins, a text for each step in order: another version is another text.
 
-    Raises PluginError as `find_file` does; what is not there has a text of its own.
+    Raises PluginError as `find_file` does, PresetError as `read_state`; what is not there has a text of its own.
     """
     chains = [preset.stems[name].chain for name in sorted(preset.stems)]
     chains += [preset.buses[name].chain for name in sorted(preset.buses)]
@@ -188,7 +189,7 @@ def _print(step: Plugin, options: PluginOptions) -> str:
     if blame and blame.blocked and _skips(step, options):
         return "skipped"
     state = find_preset(step, options)
-    content = hashlib.sha256(state.read_bytes()).hexdigest() if state else ""
+    content = hashlib.sha256(read_state(state)).hexdigest() if state else ""
     return f"{sha256} {content}"
 
 

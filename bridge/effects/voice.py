@@ -16,6 +16,7 @@ from bridge.effects.channels import channel_sets
 from bridge.effects.ear import Ear
 from bridge.effects.host import Broken, Cage, Refused
 from bridge.effects.plugin_files import PluginFile, find_preset
+from bridge.effects.state_files import MOST_BYTES, fault_of, read_state
 from bridge.errors import BridgeError, EffectError, PluginError, PresetError
 from bridge.units import format_duration
 
@@ -53,6 +54,8 @@ class Voice(Closing):
         self._step, self._file, self._stem, self._sample_rate = step, file, stem, sample_rate
         self._given = self._taken = 0
         preset = find_preset(step, self._options)
+        if preset:
+            read_state(preset)  # for its errors: a plugin may crash on what no plugin wrote
         self._cage = Cage(memory_bytes=int(self._options.memory_gb * 1e9))
         self._all.add(self)
         try:
@@ -71,7 +74,7 @@ class Voice(Closing):
 
     def insert(self) -> Insert:
         """Return what the plugin said of itself, and its state."""
-        told, state = self._told, self._cage.folder / _STATE
+        told = self._told
         return Insert(
             stem=self._stem,
             position=0,
@@ -83,8 +86,17 @@ class Voice(Closing):
             latency_frames=self.latency_frames,
             parameters={str(name): value for name, value in dict(told["parameters"]).items()},
             changed={str(name)[:200]: float(value) for name, value in dict(told["changed"]).items()},
-            state=state.read_bytes() if state.is_file() else b"",
+            state=self._state(),
         )
+
+    def _state(self) -> bytes:
+        """Return what the cage left as the state; empty where that is none: the plugin may have written there too."""
+        state = self._cage.folder / _STATE
+        if state.is_symlink() or not state.is_file():
+            return b""
+        with state.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        return b"" if fault_of(data) else data
 
     def play(self, block: FloatArray) -> FloatArray:
         """Return what comes out, (C, m), 0 <= m <= n; checked for everything that can be known to be wrong."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from bridge.domain.preset import Chain, Effect, MidSide, Parallel, Plugin, Prese
 from bridge.domain.stems import FloatArray
 from bridge.effects.graph import bind
 from bridge.effects.rack import Rack
-from bridge.errors import BridgeError, PluginError, PresetError
+from bridge.errors import PluginError, PresetError
 from tests import vst3
 from tests.effects.array_stems import ArrayStems
 
@@ -231,10 +230,3 @@ def test_the_same_plugin_may_run_twice_at_once(tmp_path: Path) -> None:
     out = {stem: np.concatenate([block[stem] for block in blocks], axis=1) for stem in stems}
     np.testing.assert_array_equal(out["vocals"], -sound)
     np.testing.assert_array_equal(out["drums"], stems["drums"][::-1])
-
-
-def test_a_preset_that_another_program_wrote_is_refused_by_the_plugin_s_name(tmp_path: Path) -> None:
-    folder = vst3.install(tmp_path, "TestTrim")
-    shutil.copy(__file__, folder / "mine.vstpreset")
-    with pytest.raises(BridgeError, match="TestTrim"):
-        played(Plugin(TRIM, preset="mine.vstpreset"), noise(), PluginOptions(folders=(folder,)))
