@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["decoded", "did_you_mean", "escaped", "reason_of", "sentence"]
+__all__ = ["decoded", "did_you_mean", "escaped", "plain", "reason_of", "sentence"]
 
 _COMMAND_AT_THE_END = re.compile(r": stem-bridge [^.]*$")
 
@@ -29,6 +29,11 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 def escaped(text: str) -> str:
     """Show bytes of a file's name that are no text as escapes; JSON, UTF-8 files and databases cannot hold them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def plain(text: str) -> str:
+    """Make a text of others one line that moves no cursor: spaces for white space, question marks for control codes."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text)
 
 
 def reason_of(exc: BaseException) -> str:

@@ -26,7 +26,10 @@ from typing import IO, Any
 import numpy as np
 
 from bridge.closing import Closing
+from bridge.disk import disk_errors
 from bridge.domain.stems import FloatArray
+from bridge.errors import WorkerError
+from bridge.words import plain, reason_of
 
 __all__ = ["Broken", "Cage", "Refused"]
 
@@ -57,14 +60,18 @@ class Refused(Exception):  # noqa: N818 - as above
 
 
 class Cage(Closing):
-    """A process for one plugin. A context manager; leaving it ends the process and all that it started."""
+    """A process for one plugin. A context manager; leaving it ends the process and all that it started.
+
+    Raises NoSpaceError or DestinationError without a place for temporary files, WorkerError without a process.
+    """
 
     def __init__(self, *, memory_bytes: int, command: tuple[str, ...] = _COMMAND) -> None:
         self._nonce = secrets.token_hex(16)
         self._number = 0
         self._tail = b""
         self._sound: np.memmap[Any, np.dtype[np.float32]] | None = None
-        self.folder = Path(tempfile.mkdtemp(prefix="stem-bridge-cage-"))
+        with disk_errors("make a folder in", Path(tempfile.gettempdir())):
+            self.folder = Path(tempfile.mkdtemp(prefix="stem-bridge-cage-"))
         """The plugin's working folder, and where it leaves its state; removed with the cage."""
         own_group: dict[str, Any] = (
             {"creationflags": _NEW_PROCESS_GROUP} if sys.platform == "win32" else {"start_new_session": True}
@@ -78,6 +85,12 @@ class Cage(Closing):
                 cwd=self.folder,
                 **own_group,
             )
+        except OSError as exc:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise WorkerError(
+                f"No process could be started for a plugin: {reason_of(exc)}.",
+                hint="Close other programs, or allow more processes or memory, and try again.",
+            ) from exc
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
@@ -90,8 +103,15 @@ class Cage(Closing):
             thread.start()
 
     def share_sound(self, channels: int, frames: int) -> None:
-        """Make the memory that `play` fills: two blocks of (channels, frames), there and back. Raises OSError."""
-        self._sound = np.memmap(self.folder / _SOUND, np.float32, "w+", shape=(2, channels, frames))  # (2, C, T)
+        """Make the memory that `play` fills: two blocks of (channels, frames), there and back.
+
+        Raises NoSpaceError, DestinationError.
+        """
+        file = self.folder / _SOUND
+        with disk_errors("write to", file):
+            # Written, not only sized: on a disk that fills up, memory that has no place there kills whoever touches it.
+            file.write_bytes(bytes(2 * channels * frames * np.dtype(np.float32).itemsize))
+            self._sound = np.memmap(file, np.float32, "r+", shape=(2, channels, frames))  # (2, C, T)
 
     def ask(self, what: str, seconds: float, **details: object) -> dict[str, Any]:
         """Ask for something and return the answer.
@@ -156,7 +176,7 @@ class Cage(Closing):
     def log_tail(self) -> str:
         """Return the last line of what the plugin printed, or nothing."""
         lines = self._tail.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1][:200] if lines else ""
+        return plain(lines[-1][:200]) if lines else ""
 
     def close(self) -> None:
         """End the process, at once, with all that it started; what it was working on is not wanted any more."""
@@ -207,9 +227,9 @@ class Cage(Closing):
                 answer = json.loads(line)
                 if not isinstance(answer, dict):
                     raise ValueError
-                self._answers.put(answer)
+                self._answers.put(_plain(answer))
             self._answers.put("")
-        except ValueError:
+        except (ValueError, RecursionError):
             self._answers.put("wrote garbage where answers go")
             while pipe.read(1 << 16):
                 pass
@@ -218,3 +238,12 @@ class Cage(Closing):
         """Take whatever is printed and keep the end of it."""
         while printed := os.read(pipe.fileno(), 1 << 16):
             self._tail = (self._tail + printed)[-_LOG_TAIL_BYTES:]
+
+
+def _plain(value: Any) -> Any:
+    """Make every text of an answer one that a screen may show: a plugin names itself and its parameters as it likes."""
+    if isinstance(value, dict):
+        return {plain(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return plain(value) if isinstance(value, str) else value

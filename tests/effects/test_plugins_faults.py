@@ -24,7 +24,7 @@ from bridge.effects.blame import blamed, forget, record_crash
 from bridge.effects.host import Broken, Cage
 from bridge.effects.plugin_files import find_file, fingerprint
 from bridge.effects.rack import Rack
-from bridge.errors import EffectError, PluginError
+from bridge.errors import DestinationError, EffectError, NoSpaceError, PluginError, WorkerError
 from tests import vst3
 from tests.effects.test_plugin_states import preset_file
 from tests.effects.test_plugins_rack import RATE, SIZE, noise
@@ -82,6 +82,26 @@ def test_a_fault_in_the_middle_is_an_error_that_says_what_and_where(tmp_path: Pa
     error = play(fault(kind), options(tmp_path))
     assert says in error.message
     assert "near 0:0" in error.message
+
+
+@pytest.mark.parametrize("name", ["PrintOnLoad", "ThreadOnLoad", "OrphanOnLoad"])
+def test_what_a_plugin_does_while_it_is_loaded_and_its_sound_is_right_is_its_own_affair(
+    tmp_path: Path, name: str
+) -> None:
+    step = Plugin(f"{name}.vst3")
+    with Rack(options(tmp_path)) as rack:
+        rack.fit("vocals", (step,), sample_rate=RATE, channels=2)
+        np.testing.assert_array_equal(next(rack.run(step, endless(), "vocals", RATE)), noise(frames=SIZE))
+
+
+def test_a_plugin_that_hangs_when_it_is_put_away_is_ended_in_time(tmp_path: Path) -> None:
+    with Rack(options(tmp_path, seconds_to_load=3.0)) as rack, pytest.raises(EffectError, match="no answer for 3 s"):
+        rack.fit("vocals", (Plugin("HangOnUnload.vst3"),), sample_rate=RATE, channels=2)
+
+
+def test_last_words_move_no_cursor(tmp_path: Path) -> None:
+    with Rack(options(tmp_path)) as rack, pytest.raises(EffectError, match=r"\?\[2J\?\]0;owned\? painted, near"):
+        rack.fit("vocals", (Plugin("PaintOnLoad.vst3"),), sample_rate=RATE, channels=2)
 
 
 def test_the_last_words_of_a_plugin_are_told(tmp_path: Path) -> None:
@@ -259,6 +279,7 @@ def liar(answer: str) -> tuple[str, ...]:
         ("'nonsense'", "garbage"),
         ("'[1, 2]'", "garbage"),
         ("'x' * 10_000_000", "garbage"),
+        ("'[' * 100_000", "garbage"),
         ("json.dumps({'is': 'done', 'frames': 5})", "nothing that was asked"),
         ("json.dumps({**asked, 'is': 'done', 'number': 99})", "nothing that was asked"),
         ("json.dumps({**asked, 'is': 'great'})", "means nothing"),
@@ -272,6 +293,39 @@ def test_answers_that_cannot_be_are_the_end_of_a_cage(answer: str, says: str) ->
         cage.share_sound(2, 100)
         with pytest.raises(Broken, match=says):
             cage.play(np.zeros((2, 100), np.float32), 20.0)
+
+
+def test_what_a_plugin_calls_itself_moves_no_cursor() -> None:
+    said = r"json.dumps({**asked, 'is': 'done', 'name': '\x1b[2J\u202eA\xa0b\n', 'all': [{'\x07': ['\udcff']}]})"
+    with Cage(memory_bytes=GB, command=liar(said)) as cage:
+        answer = cage.ask("describe", 20.0)
+    assert (answer["name"], answer["all"]) == ("?[2J?A b ", [{"?": ["?"]}])
+
+
+@pytest.mark.parametrize("most_bytes", [0, 4096])
+def test_no_place_for_temporary_files_is_an_error_in_words_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int
+) -> None:
+    resource = pytest.importorskip("resource")
+    if not most_bytes:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    chosen = options(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Rack(chosen) as rack:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes or before[0], before[1]))
+        try:
+            with pytest.raises(DestinationError if not most_bytes else NoSpaceError) as raised:
+                rack.fit("vocals", (Plugin("TestTrim.vst3"),), sample_rate=RATE, channels=2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "Cannot " in raised.value.message
+    assert not (tmp_path / "records").exists(), "the plugin is not to blame"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+
+
+def test_no_process_for_a_plugin_is_an_error_in_words_and_leaves_nothing() -> None:
+    with pytest.raises(WorkerError, match="No process could be started for a plugin: no such file"):
+        Cage(memory_bytes=GB, command=("/no/such/program",))
 
 
 def test_a_cage_ends_by_itself_when_its_parent_is_killed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <limits>
+#include <thread>
 #include <unistd.h>
 
 START_NAMESPACE_DISTRHO
@@ -43,6 +44,30 @@ public:
                 sleep(5);
             slept = true;
         }
+        if (isCalled("PrintOnLoad"))
+            for (int i = 0; i < 40000; ++i)
+                std::puts("{\"is\": \"done\"} again and again and again");
+        if (isCalled("ThreadOnLoad"))
+            std::thread([] {
+                for (;;)
+                    sleep(1);
+            }).detach();
+        if (isCalled("OrphanOnLoad") && fork() == 0) {
+            // It leaves its group, so that nobody finds it, and keeps all pipes open for a while.
+            setsid();
+            sleep(1);
+            _exit(0);
+        }
+        if (isCalled("PaintOnLoad")) {
+            std::fputs("\x1b[2J\x1b]0;owned\x07 painted\n", stderr);
+            crash();
+        }
+    }
+
+    ~TestFault() override {
+        if (isCalled("HangOnUnload"))
+            for (;;)
+                sleep(1);
     }
 
 protected:
