@@ -43,9 +43,9 @@ def apply(
     with feedback(json=json) as told:
         told.subject = source
         settings = load(config, flags=flags)
-        job = _job(Planner(settings, preset, outbox=outbox), source)
-        drops = run_jobs([job], told)
-        warn_of_trial(drops, told)
+        planner = Planner(settings, preset, outbox=outbox)
+        drops = run_jobs([_job(planner, source)], told)
+        warn_of_trial(drops, planner, told)
     if not drops:
         raise typer.Exit(1)
 

@@ -79,7 +79,7 @@ def show(
             ("render", manifest.render.path),
             ("length", f"{format_duration(form.frames / form.sample_rate)}, {form.sample_rate} Hz"),
             ("made", f"{manifest.created:%Y-%m-%d %H:%M:%S %Z}"),
-            ("model", manifest.model.name),
+            ("model", manifest.model.name + (", for trying out" if manifest.model.is_trial else "")),
             ("preset", manifest.preset.name),
             ("position", f"{manifest.origin.seconds:g} s ({manifest.origin.source})"),
             ("sum", _sum(manifest.null_depth_db)),

@@ -141,13 +141,15 @@ def bring_in(drops: Sequence[Drop], reaper: Sequence[str], feedback: Feedback) -
         messenger.close(_REAPER_SECONDS)
 
 
-def warn_of_trial(drops: Sequence[Drop], feedback: Feedback) -> None:
-    """Say so once when drops were made with a model that is only for trying out."""
+def warn_of_trial(drops: Sequence[Drop], planner: Planner, feedback: Feedback) -> None:
+    """Say once that drops were made with a model that is only for trying out, unless it is the one that was chosen."""
     from bridge.delivery.manifest import read
 
-    trial = {manifest.model.name for manifest in (read(drop.manifest) for drop in drops) if manifest.model.is_trial}
-    for name in sorted(trial):
-        feedback.say(trial_words(name))
+    for manifest in (read(drop.manifest) for drop in drops):
+        inbox = planner.settings.inbox_of(Path(manifest.render.path))
+        if manifest.model.is_trial and manifest.model.name != (planner.model or planner.settings.model_of(inbox)):
+            feedback.say(trial_words(manifest.model.name))
+            return
 
 
 def trial_words(model: str) -> str:

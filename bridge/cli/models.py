@@ -86,6 +86,7 @@ def verify(
     """Read the weight files in full and compare their checksums."""
     from bridge.config import load
     from bridge.models.registry import find, names
+    from bridge.models.weights import unusable
     from bridge.models.weights import verify as check
 
     folders = load(config).models.folders
@@ -96,10 +97,8 @@ def verify(
             continue
         for one in statuses:
             output.result(f"{one.state:8}{model.name}  {one.path or one.member.file}  {one.actual or ''}".rstrip())
-            if one.state == "wrong":
-                output.say(f"{'':8}expected {one.expected}; to mend it: stem-bridge models pull {model.name}")
-            elif one.state == "missing":
-                output.say(f"{'':8}to fetch it: stem-bridge models pull {model.name}")
-            wrong += one.state != "ready"
+            if one.state != "ready":
+                output.error(unusable(model, one))
+                wrong += 1
     if wrong:
         raise typer.Exit(2)

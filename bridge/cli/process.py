@@ -33,7 +33,7 @@ def process(
 
     Prints the path of every drop. A render that fails does not stop the others.
     """
-    from bridge.cli.jobs import Planner, bring_in, reaper_command, run_jobs, warn_of_trial
+    from bridge.cli.jobs import Planner, bring_in, reaper_command, run_jobs
     from bridge.cli.progress import feedback
     from bridge.config import load
     from bridge.intake.select import find_renders
@@ -47,7 +47,6 @@ def process(
         for refused in found.refused:
             told.failed(refused.path, refused)
         drops = run_jobs(jobs, told) if jobs else []
-        warn_of_trial(drops, told)
         if reaper:
             bring_in(drops, reaper, told)
         if len(jobs) + len(found.refused) > 1:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-__all__ = ["Bars", "Download", "Feedback", "Json", "Lines", "feedback"]
+__all__ = ["Bars", "Download", "Feedback", "Json", "Lines", "feedback", "has_bars"]
 
 _LINE_EVERY_SECONDS = 10.0
 """How often a log without a terminal gets a line."""
@@ -203,10 +203,10 @@ def feedback(*, json: bool) -> Feedback:
     """Choose how to tell: JSON when asked, bars on a terminal, else lines."""
     if json:
         return Json()
-    return Bars() if _has_bars() else Lines()
+    return Bars() if has_bars() else Lines()
 
 
-def _has_bars() -> bool:
+def has_bars() -> bool:
     """Say whether stderr is a terminal that can go back to a line it has written."""
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
@@ -216,7 +216,7 @@ class Download:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._bars = _bars("{task.fields[pace]}") if _has_bars() else None
+        self._bars = _bars("{task.fields[pace]}") if has_bars() else None
         self._task = self._bars.add_task(title, total=None, pace="") if self._bars else None
         self._file = ""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ _WORDS = {
 
 
 class Screen(Feedback):
-    """A few lines that are kept up to date from the status file; everything else is printed above them."""
+    """A few lines that are kept up to date from our own status file; everything else is printed above them."""
 
     def __init__(self, status: Path) -> None:
         """`status` is the daemon's status.json."""
@@ -49,9 +50,10 @@ class Screen(Feedback):
         from rich.console import Console
         from rich.live import Live
 
+        console = Console(stderr=True)
         return Live(
-            console=Console(stderr=True),
-            get_renderable=self._text,
+            console=console,
+            get_renderable=lambda: self._text(console.width),
             refresh_per_second=2,
             transient=True,
             redirect_stdout=False,  # results go to stdout, also where only stderr is a terminal
@@ -95,7 +97,7 @@ class Screen(Feedback):
                 self._live = self._lines()
                 self._live.start(refresh=True)
 
-    def _text(self) -> Text:
+    def _text(self, width: int) -> Text:
         from rich.text import Text
 
         try:
@@ -103,22 +105,42 @@ class Screen(Feedback):
         except (OSError, ValueError):
             # Not written yet.
             return Text("")
-        return Text("\n".join(lines_of(status, time.time())), no_wrap=True, overflow="ellipsis")
+        if status.get("pid") != os.getpid() or status.get("state") == "stopped":
+            # Left by an earlier run, or the last word of this one.
+            return Text("")
+        lines = lines_of(status, time.time(), width - 1)
+        # Below them the cursor has a line of its own: what is typed, such as ^C, would push them out of place.
+        return Text("\n".join([*lines, ""]), no_wrap=True, overflow="ellipsis")
 
 
-def lines_of(status: Mapping[str, Any], now: float) -> list[str]:
-    """Write a status for people: the queue, the job in hand, the last drops, what is wrong."""
+def lines_of(status: Mapping[str, Any], now: float, width: int) -> list[str]:
+    """Write a status for people: the queue, what is waited for, the job in hand, the last drops, what is wrong.
+
+    No line is wider than `width`: names are cut short, and sentences go on in the next line.
+    """
     counts = status.get("counts", {})
     queue = [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts.get(state)]
     state = "" if status.get("state") == "running" else f" ({status.get('state')})"
     lines = [f"Watching{state}: {', '.join(queue) or 'nothing to do'}.  Ctrl-C stops."]
     if status.get("paused_by"):
         lines.append(f"  paused: {status['paused_by']}")
+    lines += [_held(one) for one in status.get("held", ())[:_LAST]]
     if current := status.get("current"):
         lines.append(_line_of(current))
     lines += [f"  last: {Path(one['drop']).name}, {_ago(now - one['when'])}" for one in status.get("last", ())[:_LAST]]
     lines += [f"  note: {problem}" for problem in status.get("problems", ())]
-    return [output.one_line(line) for line in lines]
+    return [part for line in lines for part in _folded(output.one_line(line), width)]
+
+
+def _held(one: Mapping[str, Any]) -> str:
+    name, reason = Path(one["render"]).name, one.get("reason", "")
+    what = reason if name in reason else f"{name}: {reason}" if reason else name
+    return f"  {_WORDS.get(one['state'], one['state'])}: {what}"
+
+
+def _folded(line: str, width: int) -> list[str]:
+    """Break a line between words; what goes on is indented."""
+    return textwrap.wrap(line, max(width, 20), subsequent_indent="    ", break_on_hyphens=False) or [""]
 
 
 def _line_of(current: Mapping[str, Any]) -> str:
@@ -133,8 +155,3 @@ def _line_of(current: Mapping[str, Any]) -> str:
 
 def _ago(seconds: float) -> str:
     return "just now" if seconds < 60 else f"{format_duration(seconds)} ago"
-
-
-def has_terminal() -> bool:
-    """Return whether messages are read on a terminal."""
-    return sys.stderr is not None and sys.stderr.isatty()

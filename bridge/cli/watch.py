@@ -48,9 +48,9 @@ def watch(
 
 
 def _shown(state: Path, *, json: bool) -> Feedback:
-    from bridge.cli.progress import Json, Lines
-    from bridge.cli.screen import Screen, has_terminal
+    from bridge.cli.progress import Json, Lines, has_bars
+    from bridge.cli.screen import Screen
 
     if json:
         return Json()
-    return Screen(state / "status.json") if has_terminal() else Lines()
+    return Screen(state / "status.json") if has_bars() else Lines()

@@ -9,17 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from bridge.daemon.status import Current, Ended, Status, write_status
+from bridge.daemon.status import Current, Ended, Held, Status, write_status
 from bridge.daemon.tell import Told
 from bridge.domain.drop import Drop
 from bridge.domain.events import Event, Notice, StageStarted
-from bridge.domain.work import ACTIVE, Work
+from bridge.domain.work import ACTIVE, State, Work
 from bridge.errors import BridgeError
 from bridge.journal.journal import Journal
 
 __all__ = ["Board"]
 
 _MOST_ENDED = 10
+_MOST_HELD = 5
+_HELD: frozenset[State] = frozenset({"waiting", "stalled", "retry"})
 _SOONEST_SECONDS = 0.1
 _EVERY_SECONDS = 0.5
 """While only percents change."""
@@ -72,13 +74,20 @@ class Board:
 
     def done(self, render: Path, drop: Drop) -> None:
         """A drop is there."""
+        self._forget_failure(str(render))
         self._last.appendleft(Ended(str(render), self._clock(), drop=str(drop.folder)))
         self._told.done(render, drop)
 
     def failed(self, render: Path | None, error: BridgeError) -> None:
         """A render could not be done, now or ever."""
+        self._forget_failure(str(render or ""), error.message)
         self._failed.appendleft(Ended(str(render or ""), self._clock(), reason=error.message, hint=error.hint))
         self._told.failed(render, error)
+
+    def _forget_failure(self, render: str, reason: str = "") -> None:
+        """Let go of what was told of a render before; what concerns no single one is known again by its reason."""
+        kept = [one for one in self._failed if one.render != render or (not render and one.reason != reason)]
+        self._failed = deque(kept, maxlen=_MOST_ENDED)
 
     # The files
 
@@ -98,16 +107,20 @@ class Board:
         now = self._monotonic()
         if state != "stopped" and now - self._written_at < (_SOONEST_SECONDS if changed else _EVERY_SECONDS):
             return not changed
-        counts = dict(self._written.counts) if self._written is not None else {}
         if changed or self._written is None:
-            counts = {}
+            counts: dict[str, int] = {}
             for (_, one), number in self._journal.counts(ACTIVE).items():
                 counts[one] = counts.get(one, 0) + number
+            newest = self._journal.works(_HELD, newest=_MOST_HELD)
+            held = tuple(Held(str(one.path), one.state, one.reason) for one in reversed(newest))
+        else:
+            counts, held = dict(self._written.counts), self._written.held
         status = Status(
             state=state,
             pid=os.getpid(),
             updated=0.0,
             counts=counts,
+            held=held,
             current=None if work is None else self._current(work),
             last=tuple(self._last),
             failed=tuple(self._failed),

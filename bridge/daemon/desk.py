@@ -228,6 +228,8 @@ class Desk:
                 path=work.path,
             )
             self._outcomes.put_aside(self._journal.move(work, "parked", error=error), error)
+        if at_start:
+            self.try_again_what_waited_for_the_user()
         self.settle_outboxes(hashes=at_start)
         for inbox in self.settings.inboxes:
             if self._outboxes.is_open(inbox.outbox.absolute()):
@@ -240,7 +242,7 @@ class Desk:
             self._end()
 
     def try_again_what_waited_for_the_user(self) -> None:
-        """Settings or presets were changed: look again at what they stopped."""
+        """Settings or presets were changed, or we were started anew: look again at what they stopped."""
         for work in self._journal.works({"retry"}):
             if issubclass(by_name(work.error), SetupError):
                 self._journal.move(work, "ready")

@@ -29,7 +29,7 @@ from bridge.daemon.places import Places
 from bridge.daemon.reconcile import Reconciler
 from bridge.daemon.requests import cancel, retry
 from bridge.daemon.signals import heard
-from bridge.daemon.start import check, make_new_folders, rebuild_if_new
+from bridge.daemon.start import announce, check, make_new_folders, rebuild_if_new
 from bridge.daemon.tell import Messenger, Told
 from bridge.daemon.wake import Wake
 from bridge.domain.work import State
@@ -124,6 +124,8 @@ class Daemon:
             self._changed = True
             self._tell("stopped")
             undone = self._outcomes.failures > 0 or self._has(_UNDONE) or self._reconciler.is_left_waiting
+            if once and undone:
+                self._board.say("Not every render is done. What is left, and why: stem-bridge jobs list")
             return int(once and undone)
 
     # The steps of a turn
@@ -238,6 +240,7 @@ class Daemon:
         self._board = Board(self._state_folder, self._journal, self._told)
         rebuild_if_new(settings, self._journal, self._board.say)
         make_new_folders(settings, self._journal)
+        announce(settings, self._told)
         self._messenger = Messenger(say=self._board.say)
         opened.callback(self._messenger.close)
         started = lower_priority if settings.daemon.priority == "low" else (lambda _: None)
@@ -292,6 +295,7 @@ class Daemon:
             settings = self._load()
             check(settings, self._board.say)
             make_new_folders(settings, self._journal)
+            announce(settings, self._told)
         except SetupError as error:
             self._board.failed(None, error)
             return

@@ -65,6 +65,8 @@ class Reconciler:
         self._patrols: dict[Path, Patrol] = {}
         self._known: dict[Path, FileIdentity] = {}
         """Files about which the journal has been asked, and that need nothing before they change."""
+        self._stalled: dict[Path, str] = {}
+        """Why files are stalled of which that was said, by us and not by an earlier run."""
         self._look_again_at: float | None = None
         self.problems: tuple[str, ...] = ()
         """Of the last look, in sentences."""
@@ -184,6 +186,7 @@ class Reconciler:
                     work = self._journal.move(work, "waiting")
                 if work.state in ("waiting", "stalled"):
                     pending.append((work, found))
+                    self._say_stalled(work)
                 else:
                     self._known[found.path] = found.identity
                     if work.state == "done" and inbox.after == "move":
@@ -248,9 +251,13 @@ class Reconciler:
             self._parked(self._journal.move(work, "parked", error=error), error)
         elif (work.state, work.reason) != (verdict.state, verdict.reason):
             error = ReadError(verdict.reason, hint=verdict.hint, path=found.path)
-            self._journal.move(work, verdict.state, error=error)
-            if verdict.state == "stalled":
-                self._say(f"{verdict.reason} {verdict.hint}".strip())
+            self._say_stalled(self._journal.move(work, verdict.state, error=error))
+
+    def _say_stalled(self, work: Work) -> None:
+        """Say why a file is not taken, once in every run: who reads this may not have seen the one before."""
+        if work.state == "stalled" and self._stalled.get(work.path) != work.reason:
+            self._stalled[work.path] = work.reason
+            self._say(f"{work.reason} {work.hint}".strip())
 
 
 def _put_away(work: Work) -> list[str]:

@@ -1,18 +1,24 @@
-"""What must be right before the first turn: folders that fit, and a journal that knows what was made."""
+"""What must be right before the first turn: folders that fit, and a journal that knows what was made; what is said."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 from bridge.config import Settings
 from bridge.daemon.recovery import rebuild
+from bridge.daemon.tell import Told
 from bridge.errand import Errand
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, SetupError
 from bridge.intake.folders import check_folders
 from bridge.journal.journal import Journal
+from bridge.models.registry import find as find_model
+from bridge.models.weights import locate
+from bridge.presets.shelf import find as find_preset
 from bridge.words import reason_of
 
-__all__ = ["check", "make_new_folders", "rebuild_if_new"]
+__all__ = ["announce", "check", "make_new_folders", "rebuild_if_new"]
 
 Say = Callable[[str], None]
 _PATIENCE_SECONDS = 5.0
@@ -31,6 +37,37 @@ def check(settings: Settings, say: Say) -> None:
         return
     for sentence in look.take():
         say(sentence)
+
+
+def announce(settings: Settings, told: Told) -> None:
+    """Say what is watched, and at once what would stop every render: a preset, a model or its weights not there."""
+    for inbox in settings.inboxes:
+        made = f"with preset {inbox.preset} and model {settings.model_of(inbox)}"
+        told.say(f"Renders in {inbox.path.absolute()} become drops in {inbox.outbox.absolute()}, {made}.")
+    look: Errand[list[SetupError]] = Errand()
+    look.begin(lambda: _missing(settings))
+    for error in look.take() if look.is_done(_PATIENCE_SECONDS) else ():
+        told.failed(None, error)
+
+
+def _missing(settings: Settings) -> list[SetupError]:
+    """Look for every preset and model that an inbox names, each once."""
+    looks: dict[tuple[str, str], Callable[[], object]] = {}
+    for inbox in settings.inboxes:
+        model = settings.model_of(inbox)
+        looks["preset", inbox.preset] = partial(find_preset, inbox.preset, settings.presets.folders)
+        looks["model", model] = partial(_locate, model, settings.models.folders)
+    errors = []
+    for look in looks.values():
+        try:
+            look()
+        except SetupError as error:
+            errors.append(error)
+    return errors
+
+
+def _locate(model: str, folders: Sequence[Path]) -> None:
+    locate(find_model(model, folders), folders)
 
 
 def make_new_folders(settings: Settings, journal: Journal) -> None:

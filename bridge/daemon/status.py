@@ -12,7 +12,7 @@ from typing import Any, Literal
 from bridge.session.lua import literal
 from bridge.words import escaped
 
-__all__ = ["Current", "Ended", "Status", "replace_file", "write_status"]
+__all__ = ["Current", "Ended", "Held", "Status", "replace_file", "write_status"]
 
 VERSION = 1
 
@@ -44,6 +44,16 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A render that is waited for."""
+
+    render: str
+    state: str
+    """waiting, stalled or retry, as in the journal."""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Status:
     """Everything that is told."""
 
@@ -53,6 +63,8 @@ class Status:
     """Seconds since the epoch."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Works by state, those that are not ended."""
+    held: tuple[Held, ...] = ()
+    """Latest renders that settle, are unfinished or are tried again later, newest first."""
     current: Current | None = None
     last: tuple[Ended, ...] = ()
     """Latest drops, newest first."""

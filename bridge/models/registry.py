@@ -24,7 +24,10 @@ from bridge.models.own import read_folder
 from bridge.resources import shipped
 from bridge.words import did_you_mean
 
-__all__ = ["FolderSource", "HubSource", "Member", "Model", "ShippedSource", "find", "names"]
+__all__ = ["TRIAL", "FolderSource", "HubSource", "Member", "Model", "ShippedSource", "find", "names"]
+
+TRIAL = "htdemucs_mini"
+"""The model that comes with the package, for trying out."""
 
 _FOUR = ("drums", "bass", "other", "vocals")
 _SIX = (*_FOUR, "guitar", "piano")
@@ -97,7 +100,7 @@ _MODELS = (
         licence=_AS_PUBLISHED,
     ),
     Model(
-        name="htdemucs_mini",
+        name=TRIAL,
         stems=_FOUR,
         members=(_hub("htdemucs_mini", 3_684_288, "a6887ea60b567f8da4d8314025de7fe140def315dd21d4a1a7b23f28d36bf6e8"),),
         weights=_even(1, _FOUR),

@@ -18,9 +18,10 @@ from bridge.models.lock import with_pin
 from bridge.models.model import FolderSource, HubSource, Member, Model
 from bridge.models.own import file_of
 from bridge.models.places import Places
+from bridge.models.registry import TRIAL
 from bridge.models.status import MemberStatus, PullProgress
 
-__all__ = ["MemberStatus", "PullProgress", "checksums", "locate", "pull", "verify"]
+__all__ = ["MemberStatus", "PullProgress", "checksums", "locate", "pull", "unusable", "verify"]
 
 
 def locate(model: Model, folders: Sequence[Path] = (), places: Places | None = None) -> tuple[Path, ...]:
@@ -72,7 +73,7 @@ def _ready(model: Model, folders: Sequence[Path], places: Places) -> list[tuple[
     for member in pinned.members:
         status = _status(pinned, member, folders, places, checks)
         if status.state != "ready" or status.path is None or status.actual is None:
-            raise _unusable(pinned, status)
+            raise unusable(pinned, status)
         found.append((status.path, status.actual))
     for path, _ in found:
         check_fits(pinned, path)
@@ -129,19 +130,20 @@ def _converted(path: Path, sha256: str, places: Places, checks: Checks, *, fresh
     return out, actual
 
 
-def _unusable(model: Model, status: MemberStatus) -> ModelError:
-    file, path = status.member.file, status.path
-    if not isinstance(model.source, HubSource):
-        again = "Put the file back." if isinstance(model.source, FolderSource) else "Install Stem Bridge again."
+def unusable(model: Model, status: MemberStatus) -> ModelError:
+    """Say why a weight file cannot be used, in the one wording for all commands: which file, where, and what helps."""
+    path, expected = status.path, status.expected
+    fetch = f"run: stem-bridge models pull {model.name}"
+    trial = f"choose the model {TRIAL} (-m, or separation.model), which comes along for trying out"
+    if isinstance(model.source, FolderSource):
+        again = anew = "Put the file back."
+    elif isinstance(model.source, HubSource):
+        again, anew = f"To begin at once, {trial}; to fetch it, {fetch}", f"To fetch it anew, {fetch}"
     else:
-        again = f"Run: stem-bridge models pull {model.name}"
+        again = anew = "Install Stem Bridge again."
     if status.state == "wrong":
-        what = f"The checksum of {path} is wrong: expected {status.expected}, found {status.actual}."
-        return ModelError(what, hint=again, path=path)
-    place = f" in {path.parent}" if path else ""
-    by_hand = f"sha256 {status.expected}" if status.expected else "no checksum is pinned yet"
-    what = f"The weights of {model.name} are missing: {file}{place} ({by_hand})."
-    if old := legacy.LEGACY_SHA256.get(status.member.signature):
-        offline = f"put {status.member.signature}-{old[:8]}.th into a folder that the setting models.folders names"
-        again = f"{again}; or, without a network, {offline}."
+        what = f"The checksum of {path} is wrong: expected {expected}, found {status.actual}."
+        return ModelError(what, hint=anew, path=path)
+    by_hand = f"sha256 {expected}" if expected else "no checksum is pinned yet"
+    what = f"The weights of {model.name} are missing: {path or status.member.file} ({by_hand}) is not there."
     return ModelError(what, hint=again, path=path)

@@ -124,8 +124,19 @@ def test_missing_weights_are_told_with_the_command_that_fetches_them_first(
     ended = run("process", tmp_path / "song.wav")
     error, hint = ended.err.splitlines()
     assert (ended.code, error.split(":")[1]) == (2, " The weights of htdemucs are missing")
-    assert hint.strip().startswith("Run: stem-bridge models pull htdemucs; ")
-    assert "models.folders" in hint
+    assert hint.endswith("run: stem-bridge models pull htdemucs")
+    assert "-m, or separation.model" in hint
+    (tmp_path / "bridge.yaml").write_text(
+        f"version: 1\ninboxes:\n  - {{path: '{tmp_path / 'in'}', outbox: '{tmp_path / 'out'}'}}\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("STEM_BRIDGE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("STEM_BRIDGE_CONFIG", str(tmp_path / "bridge.yaml"))
+    ends = {
+        command: run(*command.split(), *rest).err
+        for command, rest in (("batch", [tmp_path]), ("models verify htdemucs", []), ("watch --once", []))
+    }
+    assert {command: ended.err in err for command, err in ends.items()} == dict.fromkeys(ends, True)
+    assert error.removeprefix("error: ") in run("doctor").out
 
 
 def test_where_the_demo_cannot_go_its_own_flag_is_named(run: Run, tmp_path: Path) -> None:

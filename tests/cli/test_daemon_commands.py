@@ -306,11 +306,19 @@ def test_the_screen_tells_the_queue_the_job_and_the_last_drops_in_a_few_lines() 
         "last": [{"drop": f"/out/{number}", "when": 1000.0} for number in range(9)],
         "paused_by": "The DAW plays.",
         "problems": ["The outbox is full."],
+        "held": [
+            {"render": "/in/b.wav", "state": "waiting", "reason": ""},
+            {"render": "/in/c.wav", "state": "stalled", "reason": "c.wav is not finished."},
+        ],
     }
-    lines = lines_of(status, now=1090.0)
+    lines = lines_of(status, 1090.0, 100)
     assert lines[0].startswith("Watching: 3 ready, 1 settling.")
     assert "(attempt 2)  separate [############............] 50 %, 1:30 left" in "".join(lines)
     assert "\x1b" not in "".join(lines)
     assert "  last: 0, 1:30 ago" in lines
-    assert len(lines) <= 8
-    assert lines_of({}, 0.0) == ["Watching (None): nothing to do.  Ctrl-C stops."]
+    assert {"  settling: b.wav", "  unfinished: c.wav is not finished."} <= set(lines)
+    assert len(lines) <= 10
+    narrow = lines_of(status, 1090.0, 30)
+    assert max(map(len, narrow)) <= 30
+    assert "".join("".join(lines).split()) == "".join("".join(narrow).split()), "folded, and nothing cut off"
+    assert lines_of({}, 0.0, 100) == ["Watching (None): nothing to do.  Ctrl-C stops."]

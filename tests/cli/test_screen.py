@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,13 @@ from bridge.cli.progress import Feedback
 from bridge.cli.screen import Screen
 from bridge.errors import ConfigError
 
-STATUS = {"version": 1, "state": "running", "counts": {}, "last": [{"drop": "/out/a", "when": 0.0}] * 3}
+STATUS = {
+    "version": 1,
+    "state": "running",
+    "pid": os.getpid(),
+    "counts": {},
+    "last": [{"drop": "/out/a", "when": 0.0}] * 3,
+}
 
 
 class Terminal(io.StringIO):
@@ -56,6 +63,34 @@ def test_the_lines_clear_themselves_and_nothing_that_was_printed(
     assert [line for line in during if line.startswith("message")] == told
     assert sum(line.startswith("Watching") for line in during) == 1
     assert [line for line in seen(terminal.getvalue()) if line] == told
+
+
+@pytest.mark.parametrize("news", [{"state": "stopped"}, {"pid": 0}], ids=["the last word", "of an earlier run"])
+def test_a_status_that_is_not_of_now_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, news: dict[str, object]
+) -> None:
+    (tmp_path / "status.json").write_text(json.dumps(STATUS | news), encoding="utf-8")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with Screen(tmp_path / "status.json") as screen:
+        screen.say("message")
+    assert "Watching" not in terminal.getvalue()
+
+
+def test_what_is_typed_into_a_terminal_stands_below_the_lines_and_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "status.json").write_text(json.dumps(STATUS | {"problems": ["word " * 60]}), encoding="utf-8")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    with Screen(tmp_path / "status.json") as screen:
+        screen.say("message")
+        terminal.write("^C")
+        assert [line for line in seen(terminal.getvalue()) if "^C" in line] == ["^C"]
+    assert [line for line in seen(terminal.getvalue()) if line] == ["message"]
 
 
 def test_a_log_that_cannot_be_made_is_told_with_its_folder(tmp_path: Path) -> None:

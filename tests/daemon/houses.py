@@ -85,11 +85,12 @@ class House:
         self.daemon_settings = {"priority": "normal", **daemon}
         self.after = "keep"
         self.preset = "clean"
+        self.model = "htdemucs_mini"
         self.settle_seconds = 0.1
         self.stems = "all"
 
     def settings(self) -> Settings:
-        inbox = {"path": self.inbox, "outbox": self.outbox, "model": "htdemucs_mini", "after": self.after}
+        inbox = {"path": self.inbox, "outbox": self.outbox, "model": self.model, "after": self.after}
         settings = Settings.model_validate(
             {
                 "inboxes": [inbox | {"preset": self.preset}],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from bridge.daemon.control import Request, ask
 from bridge.delivery.manifest import read, verify
@@ -169,3 +171,57 @@ def test_a_render_moves_into_done_when_its_inbox_says_so_and_is_not_taken_again(
     assert sorted(path.name for path in (house.inbox / "done").iterdir()) == ["song 2.wav", "song.wav"]
     assert house.drops() == ["song", "song 2"]
     assert not list(house.inbox.glob("*.wav"))
+
+
+def test_what_is_watched_is_said_at_the_start_and_what_would_stop_every_render_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(house.folder / "hub"))
+    house.model, house.preset = "htdemucs", "cleen"
+    assert house.once() == 0, "nothing lies there"
+    (line,) = house.told.said
+    assert line == (f"Renders in {house.inbox} become drops in {house.outbox}, with preset cleen and model htdemucs.")
+    told = [error.message for _, error in house.told.errors]
+    assert [message.partition(":")[0] for message in told] == [
+        "There is no preset 'cleen'.",
+        "The weights of htdemucs are missing",
+    ]
+
+
+def test_an_unfinished_file_is_told_of_by_every_run_that_leaves_it(house: House) -> None:
+    whole = sound(house.folder / "whole.wav").read_bytes()
+    (house.inbox / "half.wav").write_bytes(whole[: len(whole) // 2])
+    for _ in range(2):
+        house.told.said.clear()
+        assert house.once() == 1
+        assert [line.partition(":")[0] for line in house.told.said[1:]] == [
+            "half.wav is not finished",
+            "Not every render is done. What is left, and why",
+        ]
+
+
+def test_what_waited_for_the_user_is_tried_at_once_when_the_daemon_starts_anew(house: House) -> None:
+    sound(house.inbox / "song.wav")
+    house.preset = "cleen"
+    assert house.once() == 1
+    assert house.states() == {"song.wav": "retry"}
+    assert json.loads((house.state / "status.json").read_text())["held"][0]["state"] == "retry"
+    house.preset = "clean"
+    assert house.once() == 0
+    assert house.drops() == ["song"]
+
+
+def test_a_render_that_failed_twice_stands_once_among_the_failed_and_not_when_it_is_done(house: House) -> None:
+    def failed() -> list[str]:
+        status = json.loads((house.state / "status.json").read_text())
+        return [Path(one["render"]).name for one in status["failed"]]
+
+    (house.inbox / "song.wav").write_bytes(b"no sound")
+    with house.running(include_existing=True):
+        for times in (1, 2):
+            house.until(lambda times=times: len(house.told.errors) == times and failed())
+            assert failed() == ["song.wav"]
+            ask(house.state, Request(do="retry", work="all"))
+        house.until(lambda: len(house.told.errors) == 3)
+        sound(house.inbox / "song.wav")
+        house.until(lambda: house.told.drops and not failed())

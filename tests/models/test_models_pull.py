@@ -123,7 +123,7 @@ def test_a_damaged_file_is_refused_and_then_replaced(published: Published, place
     paths[0].write_bytes(weights_bytes(7))
     with pytest.raises(ModelError, match=r"checksum of .*net0.safetensors is wrong") as caught:
         locate(published.model, places=places)
-    assert caught.value.hint == "Run: stem-bridge models pull pair"
+    assert caught.value.hint == "To fetch it anew, run: stem-bridge models pull pair"
     assert [one.state for one in verify(published.model, places=places)] == ["wrong", "ready"]
     pull(published.model, places=places)
     assert locate(published.model, places=places) == paths
