@@ -9,7 +9,6 @@ from typing import Protocol
 
 import numpy as np
 
-from bridge.audio.meter import Meter
 from bridge.domain.render import Levels
 from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoMap
@@ -18,14 +17,13 @@ from bridge.effects.place import BLOCK, Place
 from bridge.effects.rack import Rack
 from bridge.effects.shared import Blocks, Shared
 from bridge.effects.steps import run_chain
-from bridge.units import db_to_gain, gain_to_db, seconds_to_frames
+from bridge.effects.tape import Tapes
+from bridge.units import db_to_gain, seconds_to_frames
 
-__all__ = ["DryStems", "Flow", "Trim", "settle"]
+__all__ = ["DryStems", "Flow", "Trim", "change"]
 
 FADE_SECONDS = 0.05
 LONGEST_TAIL_SECONDS = 60.0
-MOST_RAISE_DB = 40.0
-"""A stem that would have to be raised by more than this has nothing in it but what leaked into it."""
 
 
 class DryStems(Protocol):
@@ -63,9 +61,17 @@ class Flow:
     """Streams by key. Ask for all that is wanted before anything is pulled, and pull in step."""
 
     def __init__(
-        self, nodes: Mapping[str, Node], dry: DryStems, tempo: TempoMap | None, trims: Mapping[str, Trim], rack: Rack
+        self,
+        nodes: Mapping[str, Node],
+        dry: DryStems,
+        tempo: TempoMap | None,
+        trims: Mapping[str, Trim],
+        rack: Rack,
+        tapes: Tapes,
     ) -> None:
+        """What is on `tapes` is played, and not computed again."""
         self._rack = rack
+        self._tapes = tapes
         self._nodes = nodes
         self._dry = dry
         self._tempo = tempo
@@ -90,6 +96,8 @@ class Flow:
 
     def input(self, node: Node) -> Blocks:
         """Return what a stem's or bus's chain is fed, at its own level."""
+        if (taken := self._tapes.play(("fed", node.key))) is not None:
+            return taken
         if node.instrument is not None:
             rate, frames = self._dry.sample_rate, self._dry.frames
             score = node.score(rate, frames)
@@ -100,29 +108,33 @@ class Flow:
         sources = [self.output(feed.source) for feed in node.feeds]
         return (_mixed(blocks, gains) for blocks in zip(*sources, strict=True))
 
-    def _processed(self, node: Node) -> Blocks:
-        """Bring to the reference loudness, run the chain, take the loudness back, fade out at the limit."""
-        trim = self._trims.get(node.key, Trim())
-        limit = self.limit(node.key)
+    def chain(self, node: Node) -> Blocks:
+        """Return what comes out of a node's chain, which it hears at the reference loudness."""
+        if (taken := self._tapes.play(("made", node.key))) is not None:
+            return taken
         place = Place(
             stem=node.key,
             sample_rate=self._dry.sample_rate,
             channels=self._dry.channels,
             frames=self._dry.frames,
-            limit_frames=limit,
+            limit_frames=self.limit(node.key),
             tempo=self._tempo,
             listen=lambda stem: self._heard(stem, node),
             rack=self._rack,
         )
-        blocks = run_chain(node.chain, _scaled(self.input(node), trim.before), place)
-        own_tail = self._frames(node.tail_seconds)
-        return self._ended(blocks, trim.after / trim.before, limit, min(self._frames(FADE_SECONDS), own_tail))
+        return run_chain(node.chain, _scaled(self.input(node), self._trims.get(node.key, Trim()).before), place)
+
+    def _processed(self, node: Node) -> Blocks:
+        """Run the chain, take the reference loudness back, go to the target, fade out at the limit."""
+        trim = self._trims.get(node.key, Trim())
+        fade = min(self._frames(FADE_SECONDS), self._frames(node.tail_seconds))
+        return self._ended(self.chain(node), trim.after / trim.before, self.limit(node.key), fade)
 
     def _heard(self, stem: str, node: Node) -> Blocks:
         """Give a Ducker the other stem, at the loudness that this one is brought to."""
         gain = 1.0
         if node.reference_lufs is not None:
-            gain = _raise(node.reference_lufs, self._dry.levels(stem).lufs)
+            gain = change(node.reference_lufs, self._dry.levels(stem).lufs)
         return _scaled(self.output(stem), gain)
 
     def _ended(self, blocks: Blocks, gain: float, limit: int, fade: int) -> Blocks:
@@ -144,41 +156,9 @@ class Flow:
         return seconds_to_frames(seconds, self._dry.sample_rate)
 
 
-def settle(nodes: Mapping[str, Node], dry: DryStems, tempo: TempoMap | None, rack: Rack) -> dict[str, Trim]:
-    """Find the gains that need the whole song: references of stems are measured already, those of buses and all targets
-    are measured here, in order, each by a run of what it depends on."""
-    trims: dict[str, Trim] = {}
-    for node in nodes.values():
-        before = after = 1.0
-        if node.reference_lufs is not None or node.target_lufs == "dry":
-            flow = Flow(nodes, dry, tempo, trims, rack)
-            is_made = bool(node.feeds) or node.instrument is not None
-            heard = _measured(flow.input(node), dry, flow.limit(node.key)) if is_made else dry.levels(node.key)
-        if node.reference_lufs is not None:
-            before = _raise(node.reference_lufs, heard.lufs)
-        trims[node.key] = Trim(before)
-        if node.target_lufs is not None or node.target_peak_db is not None:
-            flow = Flow(nodes, dry, tempo, trims, rack)
-            end = dry.frames if node.target_lufs == "dry" else flow.limit(node.key)
-            made = _measured(flow.output(node.key), dry, end)
-            if node.target_lufs is not None:
-                after = _raise(heard.lufs if node.target_lufs == "dry" else node.target_lufs, made.lufs)
-            elif node.target_peak_db is not None:
-                after = _raise(node.target_peak_db, gain_to_db(made.peak))
-            trims[node.key] = Trim(before, min(after, db_to_gain(MOST_RAISE_DB)))
-    return trims
-
-
-def _raise(wanted_db: float, found_db: float) -> float:
+def change(wanted_db: float, found_db: float) -> float:
     """Return the gain from one level to another; silence stays as it is, and nothing becomes silence."""
     return db_to_gain(wanted_db - found_db) if math.isfinite(found_db) and math.isfinite(wanted_db) else 1.0
-
-
-def _measured(blocks: Blocks, dry: DryStems, end: int) -> Levels:
-    meter = Meter(dry.sample_rate, dry.channels, dry.channel_mask)
-    for start, block in zip(range(0, end, BLOCK), blocks, strict=False):
-        meter.add(np.ascontiguousarray(block[:, : end - start]))
-    return meter.levels()
 
 
 def _scaled(blocks: Blocks, gain: float) -> Blocks:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -21,11 +22,13 @@ from bridge.domain.stems import FloatArray, StemBlock, kind_of
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.effects.builtin import held_below_nyquist
 from bridge.effects.drums import heard_tempo
-from bridge.effects.flow import DryStems, Flow, settle
+from bridge.effects.flow import DryStems, Flow
 from bridge.effects.nodes import Node, effects_of, lay_out
 from bridge.effects.place import BLOCK, Place
 from bridge.effects.rack import Rack
+from bridge.effects.settle import heard_before, settle
 from bridge.effects.steps import run_chain
+from bridge.effects.tape import Tapes
 from bridge.effects.tempo import has_notes, stretches
 from bridge.effects.values import check_values
 from bridge.errors import BridgeError, PresetError
@@ -84,14 +87,25 @@ class Graph:
         nodes = {one: replace(node, is_delivered=one == key) for one, node in self.nodes.items() if one in heard}
         return replace(self, nodes=nodes, needs_tempo=_have_notes(nodes))
 
+    @property
+    def put_aside(self) -> int:
+        """How many streams, of the length of a stem each, lie on the disk while it runs."""
+        return len(heard_before(self.nodes))
+
     def run(
-        self, dry: DryStems, tell: Tell = lambda _: None, heard: Callable[[TempoMap], None] = lambda _: None
+        self,
+        dry: DryStems,
+        tell: Tell = lambda _: None,
+        heard: Callable[[TempoMap], None] = lambda _: None,
+        work: Path | None = None,
+        measured: Callable[[float], None] = lambda _: None,
     ) -> Iterator[StemBlock]:
         """Yield all that is printed, by key, in consecutive blocks of one size (the last may be shorter).
 
         All have one length, at least the render's: the longest tail, cut where it falls below -90 dBFS. Deterministic,
         with fresh state on every call. `tell` hears what the user should know, `heard` gets a tempo that was estimated.
-        Raises EffectError, PresetError.
+        `work` is the folder for what targets need to be measured first (None: the system's), and `measured` is called
+        meanwhile with the share that is done; it may raise. Raises EffectError, PresetError, DestinationError.
         """
         wanted = [key for key, node in self.nodes.items() if node.is_delivered]
         if not wanted:
@@ -100,18 +114,20 @@ class Graph:
             tell(sentence)
         tempo = self.tempo
         if self.needs_tempo and tempo is None:
-            tempo = heard_tempo(dry, _DRUMS)
+            found = heard_tempo(dry, _DRUMS)
+            tempo = found.tempo
             heard(tempo)
-            bpm = f"{tempo.changes[0].bpm:.2f} BPM"
-            tell(f"The tempo, {bpm}, was estimated from the drums and may be half or double; say it with --bpm.")
-        flow = Flow(self.nodes, dry, tempo, settle(self.nodes, dry, tempo, self.rack), self.rack)
-        limits = {key: flow.limit(key) for key in wanted}
-        streams = {key: flow.output(key) for key in wanted}
-        autos = [key for key in wanted if self.nodes[key].auto_tail]
-        pauses = (QUIET_SECONDS + self._pause(key, tempo, limits[key]) for key in autos)
-        wait = seconds_to_frames(max(pauses, default=0.0), self.sample_rate)
-        keep = max([dry.frames, *(limits[key] for key in wanted if key not in autos)])
-        yield from _until_quiet(streams, autos, keep, wait, max(limits.values()))
+            tell(found.sentence)
+        with Tapes(work) as tapes:
+            trims = settle(self.nodes, dry, tempo, self.rack, tapes, measured)
+            flow = Flow(self.nodes, dry, tempo, trims, self.rack, tapes)
+            limits = {key: flow.limit(key) for key in wanted}
+            streams = {key: flow.output(key) for key in wanted}
+            autos = [key for key in wanted if self.nodes[key].auto_tail]
+            pauses = (QUIET_SECONDS + self._pause(key, tempo, limits[key]) for key in autos)
+            wait = seconds_to_frames(max(pauses, default=0.0), self.sample_rate)
+            keep = max([dry.frames, *(limits[key] for key in wanted if key not in autos)])
+            yield from _until_quiet(streams, autos, keep, wait, max(limits.values()))
 
     def _held_frequencies(self) -> Iterator[str]:
         """Say which frequencies of the preset are more than a render of this rate holds."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bridge.audio.chunks import Chunks, read_chunks
@@ -107,14 +108,17 @@ def process(
                 instruments=graph.instruments,
             )
             more = (*graph.buses, *graph.instruments)
-            recording = Recording(plan, source.choice, graph.printed, stage, mix, chunks, watch, more=more)
+            recording = Recording(
+                plan, source.choice, graph.printed, stage, mix, chunks, watch, more=more, put_aside=graph.put_aside
+            )
             stage.require_space(recording.bytes_needed())
             if store is not None:
                 store.leave_bytes = recording.bytes_needed()
 
             tempos: list[TempoMap] = []
             dry = opened.enter_context(source.record(recording))
-            wet = opened.enter_context(recording.wet(graph.run(dry, watch.notice, tempos.append)))
+            run = partial(graph.run, dry, watch.notice, tempos.append, stage.work)
+            wet = opened.enter_context(recording.wet(run))
             gain_db = recording.encode(dry, wet, remainder=_remainder(job))
             null_db = recording.prove_the_sum(dry, gain_db, promised=job.stems_from is None)
         outcome = Outcome(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bridge.audio.chunks import Chunks
@@ -20,9 +20,15 @@ from bridge.domain.stems import StemBlock, StemChoice, kind_of
 from bridge.errors import DeliveryError
 from bridge.pipeline.progress import Watch
 
-__all__ = ["Recording"]
+__all__ = ["Recording", "Run"]
 
 _WORK_NAME_BYTES = 30
+_MEASURING = 0.9
+"""Share of the time that effects take before the first block is given, where they measure at all."""
+
+Run = Callable[[Callable[[float], None]], Iterable[StemBlock]]
+"""Given whom to tell what share of the measuring is done, yields what the chains print."""
+
 _PROMISED_NULL_DB = {"FLOAT": -120.0, "PCM_24": -120.0, "PCM_16": -90.0}
 """Half a step of 16 bit is -96 dB; the other two have room below -120 dB."""
 
@@ -41,7 +47,10 @@ class Recording:
         watch: Watch,
         *,
         more: Sequence[str] = (),
+        put_aside: int = 0,
     ) -> None:
+        """`put_aside` is how many stems' worth of scratch the effects take."""
+        self._put_aside = put_aside
         self._plan = plan
         self._choice = choice
         self._printed = [*(stem for stem in choice.delivered if stem in printed), *more]
@@ -58,7 +67,7 @@ class Recording:
         """Return how much the stems will take at the most, scratch included."""
         source = self._mix.format
         files = len(self._choice.delivered) + len(self._printed)
-        return files * source.frames * source.channels * 4 * (1 if self._in_place else 2)
+        return (files * (1 if self._in_place else 2) + self._put_aside) * source.frames * source.channels * 4
 
     def dry(self, blocks: Iterable[StemBlock], stage: StageName | None) -> StemFiles:
         """Record the dry stems as they come; this is where the network works, when `stage` is "separate".
@@ -85,9 +94,25 @@ class Recording:
         levels = {stem: reused.levels(stem) for stem in paths}
         return StemFiles(paths, self._mix.format, self._mix.format.frames, levels, {}, self._stage.work)
 
-    def wet(self, blocks: Iterable[StemBlock]) -> StemFiles:
+    def wet(self, run: Run) -> StemFiles:
         """Record what the chains print; nothing when none does."""
-        return self._record(blocks, {stem: self._place(stem, wet=True) for stem in self._printed}, "effects")
+        paths = {stem: self._place(stem, wet=True) for stem in self._printed}
+        return self._record(self._told(run) if paths else (), paths, None)
+
+    def _told(self, run: Run) -> Iterator[StemBlock]:
+        """Run the chains as one stage, which goes on while they measure."""
+        seconds, measured = self._mix.format.seconds, 0.0
+        with self._watch.stage("effects", seconds) as done:
+
+            def tell(share: float) -> None:
+                nonlocal measured
+                measured = share * _MEASURING * seconds
+                done(measured)
+
+            for block in run(tell):
+                yield block
+                position = min(1.0, (block.start + block.frames) / self._mix.format.frames)
+                done(measured + (seconds - measured) * position)
 
     def _record(
         self, blocks: Iterable[StemBlock], paths: dict[str, Path], stage: StageName | None, frames: int | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.domain.preset import Chain, Effect, Parallel, Preset, StemPreset
 from bridge.domain.stems import FloatArray
-from bridge.effects import flow, steps
+from bridge.effects import flow, settle, steps
 from bridge.effects import graph as graph_module
 from bridge.effects.graph import bind
 from bridge.errors import EffectError, PresetError
@@ -115,6 +115,7 @@ def test_the_same_preset_gives_the_same_bits_twice_and_at_any_block_size(monkeyp
         monkeypatch.setattr(steps, "BLOCK", block)
         monkeypatch.setattr(graph_module, "BLOCK", block)
         monkeypatch.setattr(flow, "BLOCK", block)
+        monkeypatch.setattr(settle, "BLOCK", block)
         np.testing.assert_array_equal(collect(graph, dry)["vocals"], first)
 
 

@@ -10,7 +10,7 @@ import pytest
 from bridge.domain.preset import Bus, Chain, Effect, MidSide, Parallel, Preset, StemPreset
 from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoChange, TempoMap
-from bridge.effects import flow, graph, steps
+from bridge.effects import flow, graph, settle, steps
 from bridge.effects.builtin import held_below_nyquist
 from bridge.effects.graph import bind
 from bridge.effects.place import BLOCK, BUFFER
@@ -44,7 +44,7 @@ def sound_of(rate: int, channels: int = 2) -> FloatArray:
 
 
 def printed(preset: Preset, rate: int, block: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, FloatArray]:
-    for module in (steps, flow, graph):
+    for module in (steps, flow, settle, graph):
         monkeypatch.setattr(module, "BLOCK", block)
     sound = sound_of(rate)
     stems = {"vocals": sound, "drums": np.ascontiguousarray(sound[::-1, ::-1])}
