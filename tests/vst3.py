@@ -20,7 +20,7 @@ _SOURCES = Path(__file__).resolve().parent / "effects" / "vst3"
 _DPF = Path(os.environ.get("DPF", "/usr/share/dpf"))
 _PROGRAMS = {"TestTrim": "trim", "TestFault": "fault", "TestSynth": "synth"}
 _COPIES = ("CrashOnLoad", "ExitOnLoad", "HangOnLoad", "SlowToLoad", "PrintOnLoad", "ThreadOnLoad", "OrphanOnLoad")
-_COPIES += ("PaintOnLoad", "HangOnUnload")
+_COPIES += ("LateToLoad", "PaintOnLoad", "HangOnUnload")
 """Names under which TestFault misbehaves while it is loaded."""
 
 

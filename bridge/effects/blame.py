@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MOST_CRASHES", "Blame", "blamed", "forget", "record_crash"]
+__all__ = ["MOST_CRASHES", "Blame", "blamed", "forget", "is_anyone_blamed", "record_crash"]
 
 MOST_CRASHES = 2
 """A plugin that crashed, hung or ended this often is not loaded any more."""
@@ -61,6 +61,11 @@ def blamed(records: Path | None, sha256: str) -> Blame | None:
         return Blame(str(said["path"]), int(said["crashes"]), str(said["reason"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def is_anyone_blamed(records: Path | None) -> bool:
+    """Say whether anything is held against any plugin: without that, none has to be read to be known."""
+    return records is not None and any((records / _FOLDER).glob("*.json"))
 
 
 def forget(records: Path) -> int:

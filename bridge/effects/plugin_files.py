@@ -56,8 +56,8 @@ class PluginFile:
         return inside[0] if sys.platform == "win32" and inside else self.path
 
     def stamp(self) -> str:
-        """Return a text that is another when a program is: sizes and times, nothing is read. Raises OSError."""
-        facts = [(str(one), one.stat().st_size, one.stat().st_mtime_ns) for one in self.programs]
+        """Return a text that is another when a program is: sizes and times, nothing is read."""
+        facts = [(str(one), *_facts(one)) for one in self.programs]
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def sha256(self) -> str:
@@ -250,6 +250,14 @@ def _open(path: Path, folder: Path) -> PluginFile:
             path=path,
         )
     return PluginFile(path, programs)
+
+
+def _facts(program: Path) -> tuple[int, ...]:
+    try:
+        said = program.stat()
+    except OSError:
+        return ()  # gone, in the moment since it was found
+    return (said.st_size, said.st_mtime_ns)
 
 
 def _programs(bundle: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Rack(Closing):
         self._tried: dict[tuple[str, int, int], Insert] = {}
         self._open: set[Voice] = set()
         self._played: list[Voice] = []
+        self._stamps: dict[Path, str] = {}
         self._told: set[str] = set()
         self.inserts: list[Insert] = []
         """What `fit` found, in the order of stems and chains."""
@@ -198,6 +200,13 @@ class Rack(Closing):
                     hint="Update it, or let it in again with: stem-bridge plugins scan --retry",
                     path=file.path,
                 )
+        stamp = file.stamp()
+        if self._stamps.setdefault(file.path, stamp) != stamp:
+            raise PluginError(
+                f"The plugin {step.path} was replaced while the job was at work.",
+                hint="Run the job again when its installer is done.",
+                path=file.path,
+            )
         return file
 
 

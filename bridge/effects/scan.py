@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.domain.plugins import PluginOptions
-from bridge.effects.blame import Blame, blamed, record_crash
+from bridge.effects.blame import Blame, blamed, is_anyone_blamed, record_crash
 from bridge.effects.host import Broken, Cage, Refused
 from bridge.effects.plugin_files import list_files, open_file
 from bridge.errors import PluginError
@@ -135,12 +135,12 @@ def _ask(path: Path, folders: Sequence[Path], options: PluginOptions) -> Scanned
 def _listed(
     entries: Iterable[tuple[str, dict[str, Any]]], folders: Sequence[Path], options: PluginOptions
 ) -> list[Scanned]:
-    found = []
+    found, is_anyone = [], is_anyone_blamed(options.records)
     for name, entry in sorted(entries):
         path = Path(name)
         said = {key: entry[key] for key in _REMEMBERED if key in entry}
         said["names"] = tuple(said.get("names", ()))
-        blame = _blame_of(path, folders, options)
+        blame = _blame_of(path, folders, options) if is_anyone else None
         if blame and blame.blocked:
             said["error"] = _blocked(blame)
         found.append(Scanned(path, **said))
@@ -162,7 +162,7 @@ def _stamp(path: Path, folders: Sequence[Path]) -> str:
     """Return what tells this state of a plugin and of Pedalboard from any other; empty when it cannot be told."""
     try:
         return f"{version('pedalboard')} {open_file(path, folders).stamp()}"
-    except (PluginError, OSError):
+    except PluginError:
         return ""
 
 

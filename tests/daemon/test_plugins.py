@@ -22,7 +22,7 @@ class PluginHouse(House):
         plugins = settings.plugins.model_copy(
             update={
                 "folders": (self.folder / "plugins", vst3.plugins()),
-                "seconds_to_load": 7.0,
+                "seconds_to_load": 5.0,
                 "seconds_without_progress": 2.0,
             }
         )
@@ -66,11 +66,11 @@ FAULTS = {
     "silent": ("{path: NAME/TestFault.vst3, parameters: {fault: Silence}}", "gives only silence"),
     "crash at load": ("{path: NAME/CrashOnLoad.vst3}", "ended by itself (signal 11)"),
     "exit at load": ("{path: NAME/ExitOnLoad.vst3}", "ended by itself (exit code 0)"),
-    "hang at load": ("{path: NAME/HangOnLoad.vst3}", "gave no answer for 7 s"),
+    "hang at load": ("{path: NAME/HangOnLoad.vst3}", "gave no answer for 5 s"),
 }
 """Step of a chain, and what its render is parked for."""
 DOUBTS = {
-    "slow to load": ("{path: SlowToLoad.vst3}", ""),
+    "slow to load": ("{path: LateToLoad.vst3}", ""),
     "falls silent": (
         "{path: NAME/TestFault.vst3, parameters: {fault: Silence, after_s: 5}}",
         "only silence for 4.9 s while sound went in, first near 0:05",

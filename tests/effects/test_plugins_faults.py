@@ -309,9 +309,8 @@ def test_no_place_for_temporary_files_is_an_error_in_words_and_leaves_nothing(
     resource = pytest.importorskip("resource")
     if not most_bytes:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    chosen = options(tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with Rack(chosen) as rack:
+    with Rack(options(tmp_path)) as rack:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes or before[0], before[1]))
         try:
             with pytest.raises(DestinationError if not most_bytes else NoSpaceError) as raised:

@@ -217,6 +217,19 @@ def test_what_cannot_be_loaded_says_so_and_may_be_skipped(tmp_path: Path, make: 
         assert rack.fit("vocals", (Plugin(TRIM, missing="skip"),), sample_rate=RATE, channels=2) == ()
 
 
+def test_a_plugin_that_is_replaced_after_its_trial_is_not_taken_for_the_one_that_was_tried(tmp_path: Path) -> None:
+    folder = vst3.install(tmp_path / "mine", "TestTrim", "TestFault")
+    program, other = (next((folder / f"{name}.vst3").rglob("*.so")) for name in ("TestTrim", "TestFault"))
+    with Rack(PluginOptions(folders=(folder,))) as rack:
+        rack.fit("vocals", (Plugin(TRIM),), sample_rate=RATE, channels=2)
+        other.replace(program)
+        with pytest.raises(PluginError, match="was replaced while the job was at work"):
+            next(rack.run(Plugin(TRIM), itertools.repeat(noise(frames=SIZE)), "vocals", RATE))
+        program.unlink()
+        with pytest.raises(PluginError, match="no program for this system"):
+            next(rack.run(Plugin(TRIM), itertools.repeat(noise(frames=SIZE)), "vocals", RATE))
+
+
 def test_the_same_plugin_may_run_twice_at_once(tmp_path: Path) -> None:
     sound = noise()
     stems = {"vocals": sound, "drums": noise(seed=1)}

@@ -38,10 +38,10 @@ public:
         if (isCalled("HangOnLoad"))
             for (;;)
                 sleep(1);
-        if (isCalled("SlowToLoad")) {
+        if (isCalled("SlowToLoad") || isCalled("LateToLoad")) {
             static bool slept = false;
             if (!slept)
-                sleep(5);
+                sleep(isCalled("SlowToLoad") ? 5 : 2);
             slept = true;
         }
         if (isCalled("PrintOnLoad"))
