@@ -18,6 +18,7 @@ _NUMBER_AND_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s
 _SCALES = {("khz", "hz"): 1e3, ("s", "ms"): 1e3, ("ms", "s"): 1e-3, ("hz", "khz"): 1e-3, ("sec", "ms"): 1e3}
 """Unit that is written and unit of the parameter to the factor between them."""
 _ON, _OFF = ("on", "yes", "true", "enabled", "1"), ("off", "no", "false", "disabled", "0")
+_WORDS = frozenset({*_ON, *_OFF} - {"0", "1"})
 _MOST_CHANGED = 32
 _LEAST_CHANGE = 1e-4
 _STEPS = 1000
@@ -125,6 +126,10 @@ def _target(plugin: str, name: str, parameter: Parameter, value: Value) -> Value
         if isinstance(value, str) and value.casefold() in (*_ON, *_OFF):
             return value.casefold() in _ON
         raise Refusal(f"{plugin} does not take {name} = {value}.", "Write true or false.")
+    if isinstance(value, bool) or (isinstance(value, str) and value.casefold() in _WORDS):
+        if tuple(parameter.range[:2]) != (0.0, 1.0):
+            raise Refusal(f"{plugin} does not take {name} = {value}.", _allowed(parameter))
+        return float(value if isinstance(value, bool) else value.casefold() in _ON)
     if isinstance(value, str):
         return _number(plugin, name, parameter, value)
     return float(value)

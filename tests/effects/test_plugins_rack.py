@@ -95,6 +95,9 @@ def test_surround_goes_through_by_pairs_and_the_middle_alone(tmp_path: Path) -> 
         ({"gain_db": "-12.5 dB"}, {"gain_db": -12.5}),
         ({"gain_db": "3"}, {"gain_db": 3.0}),
         ({"gain_db": 7}, {"gain_db": 7.0}),
+        ({"invert": "on"}, {"invert": 1.0}),
+        ({"invert": "No"}, {"invert": 0.0}),
+        ({"invert": "1"}, {"invert": 1.0}),
         ({"invert": True, "lookahead_samples": "300 samples"}, {"invert": 1.0, "lookahead_samples": 300.0}),
     ],
 )
@@ -114,6 +117,8 @@ def test_parameters_are_read_back(
         ({"gain_db": 99.0}, "-24 to 24 dB"),
         ({"gain_db": "3 Hz"}, "-24 to 24 dB"),
         ({"gain_db": "loud"}, "-24 to 24 dB"),
+        ({"gain_db": True}, "-24 to 24 dB"),
+        ({"gain_db": "off"}, "-24 to 24 dB"),
         ({"mode": "Wide"}, "Stereo, Mono, Swap"),
         ({"mode": "Stero"}, "Did you mean 'Stereo'?"),
     ],
