@@ -58,6 +58,8 @@ class BridgeError(Exception):
         self.message = message
         self.hint = hint
         self.path = path
+        self.at: object = None
+        """The very value of a text that it is about, where `strict_yaml` has read one."""
 
 
 class SetupError(BridgeError):

@@ -61,8 +61,10 @@ class Node:
     source: Source
 
     def fail(self, what: str, hint: str) -> BridgeError:
-        """Make the error for a fault of this value."""
-        return self.source.fail(self.line, what, hint)
+        """Make the error for a fault of this value; it knows what it is `at`."""
+        error = self.source.fail(self.line, what, hint)
+        error.at = self
+        return error
 
     def plain(self) -> object:
         """Return dict, list and scalars without lines."""

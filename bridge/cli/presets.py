@@ -78,18 +78,23 @@ def check(
 ) -> None:
     """Check presets: read them, build every chain, and run it on a second of noise.
 
-    The first fault of each is told with its line.
+    All slips of each are told, with their lines.
     """
     from bridge.config import load
     from bridge.effects.rack import Rack
     from bridge.effects.tryout import try_out
     from bridge.errors import EffectError, PluginError
-    from bridge.presets.shelf import find
+    from bridge.presets.shelf import find, slips_of
 
     settings = load(config)
     folders = _folders(settings)
     faults = 0
     for name in presets:
+        if slips := slips_of(name, folders):
+            for slip in slips:
+                output.error(slip)
+            faults += len(slips)
+            continue
         try:
             preset = find(name, folders)
             with Rack(settings.plugins.options(), output.say) as rack:
@@ -191,10 +196,8 @@ def _write_schema(folder: Path) -> None:
 def _file_of(preset: str, config: Path | None) -> Path:
     """Return the file of a valid preset."""
     from bridge.config import load
-    from bridge.presets.shelf import entries, find
+    from bridge.presets.shelf import file_of, find
 
     folders = _folders(load(config))
-    found = find(preset, folders)
-    by_name = {entry.name.casefold(): entry.path for entry in entries(folders)}
-    path = Path(preset).expanduser()
-    return path if path.is_file() else by_name[found.name.casefold()]
+    find(preset, folders)
+    return file_of(preset, folders)

@@ -13,7 +13,7 @@ from bridge.presets.fields import entries
 from bridge.strict_yaml import Node
 from bridge.words import did_you_mean
 
-__all__ = ["VARIABLE", "FindBase", "compose", "read_text"]
+__all__ = ["VARIABLE", "FindBase", "joined", "layers_of", "read_text"]
 
 FindBase = Callable[[str, Path | None], "Path | Iterable[str]"]
 """Told a name or path that a preset extends, and the preset's own file: gives the file, or the names that there are."""
@@ -36,11 +36,10 @@ def read_text(path: Path) -> bytes:
         raise PresetError(f"The preset {path} cannot be read: {reason}.", hint="Check the path.", path=path) from exc
 
 
-def compose(data: bytes, *, name: str, path: Path | None, find_base: FindBase) -> tuple[Node, bytes]:
-    """Return the document with all it extends below it and every variable filled in, and all texts that went into it.
+def layers_of(data: bytes, *, name: str, path: Path | None, find_base: FindBase) -> list[tuple[Node, bytes]]:
+    """Return the document and all that it extends, the ground last, each with its text.
 
-    Maps are merged key by key, everything else is replaced; a key with nothing behind it takes out what lies below.
-    Raises PresetError for a base that is not there, a circle, and variables that are not declared or not used.
+    Raises PresetError for what is no YAML, a base that is not there, and a circle.
     """
     layers: list[tuple[Node, bytes]] = []
     places: list[Path | None] = []
@@ -50,13 +49,21 @@ def compose(data: bytes, *, name: str, path: Path | None, find_base: FindBase) -
         places.append(path.resolve() if path is not None else None)
         base = entries(root, "a preset").get("extends") if root.value is not None else None
         if base is None:
-            break
+            return layers
         path = _base(base, path, places, find_base)
         name, data = path.stem, read_text(path)
-    document = layers[-1][0]
-    for root, _ in reversed(layers[:-1]):
+
+
+def joined(layers: Sequence[Node]) -> Node:
+    """Return the first layer with all others below it and every variable filled in.
+
+    Maps are merged key by key, everything else is replaced; a key with nothing behind it takes out what lies below.
+    Raises PresetError for variables that are not declared or not used.
+    """
+    document = layers[-1]
+    for root in reversed(layers[:-1]):
         document = _merged(document, root, top=True)
-    return _filled(document), b"\n".join(text for _, text in layers)
+    return _filled(document)
 
 
 def _base(node: Node, path: Path | None, places: Sequence[Path | None], find_base: FindBase) -> Path:

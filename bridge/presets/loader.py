@@ -23,71 +23,29 @@ from bridge.domain.preset import (
     Step,
 )
 from bridge.presets.catalog import EFFECTS, REFUSED, SOURCES, STEMS, STEP_FIELDS
-from bridge.presets.compose import FindBase, compose, read_text
-from bridge.presets.fields import Field, Value, check, choice, entries, flag, number, read, string
+from bridge.presets.compose import FindBase, joined, layers_of, read_text
+from bridge.presets.fields import Field, Value, check, entries, read
+from bridge.presets.keys import (
+    BUS_FIELDS,
+    FX,
+    OUTPUT_FIELDS,
+    PARTS,
+    PATTERN,
+    PRESET_FIELDS,
+    SEND_FIELDS,
+    STEM_FIELDS,
+    TAG,
+    TRACK,
+)
 from bridge.presets.live_steps import check_chain, check_printed_buses, live_in
 from bridge.presets.plugin_step import plugin_step
 from bridge.strict_yaml import Node
 from bridge.words import did_you_mean
 
-__all__ = ["BUS_FIELDS", "OUTPUT_FIELDS", "PRESET_FIELDS", "SEND_FIELDS", "STEM_FIELDS", "TAG", "load", "parse"]
+__all__ = ["build", "load", "parse"]
 
 MOST_EFFECTS = 100
 MOST_INSTRUMENTS = 16
-
-_WORD = r"[^\x00-\x1f\x7f]{1,100}"
-_FX = string(_WORD, "Name of an effect in REAPER, such as ReaComp.")
-_TRACK = string(_WORD, "Name of a MIDI track, or a pattern such as Keys*.")
-_PATTERN = string(_WORD, "Name of a track, or a pattern such as DRUM*.")
-
-PRESET_FIELDS = {
-    "version": number(1, 1, "", "Version of this format: 1.", required=True),
-    "name": string(r"(?s).+", "The name of the file, without its ending."),
-    "extends": string(r"(?s).+", "A preset to begin from, by name or by the path of its file."),
-    "description": string(r"(?s).{0,1000}", "What the preset does, for people.", default=""),
-    "layout": choice(
-        ("sends", "folders"), "Stems reach their bus by sends, or as children of a folder track.", default="sends"
-    ),
-}
-_PARTS = ("variables", "tags", "stems", "buses", "sends", "instruments", "output")
-TAG = string(r"[a-z0-9][a-z0-9-]{0,30}", "A lower-case word to find the preset by.")
-STEM_FIELDS = {
-    "reference_lufs": number(
-        -50,
-        0,
-        "LUFS",
-        "The chain hears the stem at this loudness: thresholds and ceilings count there. Restored after.",
-    ),
-    "tail": number(0, 60, "s", "How long the chain may ring on after the end.", default="auto", words=("auto",)),
-    "gain_db": number(-80, 24, "dB", "Session fader; never printed.", default=0),
-    "pan": number(-1, 1, "", "Session pan, -1 left to 1 right; never printed.", default=0),
-    "mute": flag("Session mute; never printed."),
-    "bus": string(_WORD, "A bus declared under 'buses'; without one, the master."),
-    "target_lufs": number(
-        -50, 0, "LUFS", "Loudness of the printed stem, whatever it was before; 'dry' = what it was.", words=("dry",)
-    ),
-    "target_peak_db": number(-50, 0, "dBFS", "Highest sample of the printed stem, whatever it was before."),
-}
-BUS_FIELDS = {
-    "color": string(r"#[0-9a-fA-F]{6}", 'Colour of the track, as "#rrggbb" in quotes.'),
-    "gain_db": number(-80, 24, "dB", "Fader of the bus.", default=0),
-    "pan": number(-1, 1, "", "Pan of the bus, -1 left to 1 right.", default=0),
-    "parent": string(_WORD, "The bus that this one feeds; without one, the master."),
-    "print": flag("Deliver the submix as a file, through the bus's chain."),
-    "reference_lufs": number(-50, 0, "LUFS", "The chain hears the submix at this loudness. Restored after."),
-}
-SEND_FIELDS = {
-    "from": string(_WORD, "The bus that sends.", required=True),
-    "to": string(_WORD, "The bus that receives; it needs reaper_fx or a chain.", required=True),
-    "level_db": number(-80, 24, "dB", "Level of the send.", default=0),
-    "pan": number(-1, 1, "", "Pan of the send, -1 left to 1 right.", default=0),
-    "pre_fader": flag("Taken before the fader of the bus that sends."),
-}
-OUTPUT_FIELDS = {
-    "format": choice(("wav", "flac", "aiff"), "File format.", default="wav"),
-    "subtype": choice(("FLOAT", "PCM_24", "PCM_16", "source"), "Sample format.", default="FLOAT"),
-    "dry": flag("Deliver the dry stem too where a chain prints.", default=True),
-}
 
 
 def load(path: Path, find_base: FindBase = lambda _, __: ()) -> Preset:
@@ -98,10 +56,18 @@ def load(path: Path, find_base: FindBase = lambda _, __: ()) -> Preset:
 def parse(text: str | bytes, *, name: str, path: Path | None = None, find_base: FindBase = lambda _, __: ()) -> Preset:
     """Read the text of a preset called `name`. Raises PresetError that says where and what to do."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    root, texts = compose(data, name=name, path=path, find_base=find_base)
+    layers = layers_of(data, name=name, path=path, find_base=find_base)
+    return build(joined([root for root, _ in layers]), b"\n".join(text for _, text in layers), name=name)
+
+
+def build(root: Node, texts: bytes, *, name: str) -> Preset:
+    """Make the preset called `name` of a document that nothing lies below any more; `texts` are all that went into it.
+
+    Raises PresetError at the first slip.
+    """
     if root.value is None:
         raise root.fail("the preset is empty", "begin with 'version: 1'")
-    values = read(root, PRESET_FIELDS, "a preset", inner=_PARTS)
+    values = read(root, PRESET_FIELDS, "a preset", inner=PARTS)
     parts = entries(root, "a preset")
     if str(values.get("name", name)).casefold() != name.casefold():
         raise parts["name"].fail(f"the preset calls itself '{values['name']}'", f"write 'name: {name}', or remove it")
@@ -147,7 +113,7 @@ def _instruments(node: Node | None, buses: Mapping[str, Bus]) -> dict[str, Instr
             raise child.fail(f"instrument '{name[:60]}' needs 'plugin'", "add 'plugin: {path: Name.vst3}'")
         mix = _stem(child, name, buses, what="instrument", inner=("plugin", "tracks"))
         plugin = plugin_step(parts["plugin"], plays=True)
-        instruments[name] = Instrument(name, plugin, _texts(parts.get("tracks"), _TRACK, "tracks"), mix)
+        instruments[name] = Instrument(name, plugin, _texts(parts.get("tracks"), TRACK, "tracks"), mix)
     if node and len(instruments) > MOST_INSTRUMENTS:
         raise node.fail(f"more than {MOST_INSTRUMENTS} instruments", "take some out")
     return instruments
@@ -163,7 +129,7 @@ def _stem(
     chain = _whole_chain(parts, what)
     if "target_lufs" in values and "target_peak_db" in values:
         raise parts["target_peak_db"].fail(f"two targets for one {what}", "keep 'target_lufs' or 'target_peak_db'")
-    reaper_fx = _texts(parts.get("reaper_fx"), _FX, "reaper_fx")
+    reaper_fx = _texts(parts.get("reaper_fx"), FX, "reaper_fx")
     return StemPreset(chain=chain, reaper_fx=reaper_fx, **values)  # type: ignore[arg-type]  # checked by STEM_FIELDS
 
 
@@ -264,8 +230,8 @@ def _bus(node: Node, name: str) -> Bus:
         )
     return Bus(
         name,
-        reaper_fx=_texts(parts.get("reaper_fx"), _FX, "reaper_fx"),
-        adopt=_texts(parts.get("adopt"), _PATTERN, "adopt"),
+        reaper_fx=_texts(parts.get("reaper_fx"), FX, "reaper_fx"),
+        adopt=_texts(parts.get("adopt"), PATTERN, "adopt"),
         chain=chain,
         print_=print_,
         **values,  # type: ignore[arg-type]  # checked by BUS_FIELDS

@@ -8,7 +8,7 @@ from typing import Any
 from bridge.presets.catalog import EFFECTS, STEMS, STEP_FIELDS, EffectSpec
 from bridge.presets.compose import VARIABLE
 from bridge.presets.fields import NOTE_VALUE, Field
-from bridge.presets.loader import BUS_FIELDS, OUTPUT_FIELDS, PRESET_FIELDS, SEND_FIELDS, STEM_FIELDS, TAG
+from bridge.presets.keys import BUS_FIELDS, OUTPUT_FIELDS, PRESET_FIELDS, SEND_FIELDS, STEM_FIELDS, TAG
 from bridge.presets.plugin_step import INSERT_FIELDS, PLUGIN_FIELDS, parameters_schema
 
 __all__ = ["schema"]

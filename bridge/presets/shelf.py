@@ -13,10 +13,12 @@ from bridge.domain.preset import Preset
 from bridge.errors import PresetError
 from bridge.presets.loader import load
 from bridge.presets.schema import schema
+from bridge.presets.slips import slips
 from bridge.resources import shipped
 from bridge.words import did_you_mean, sentence
 
-__all__ = ["SCHEMA_FILE", "Entry", "entries", "files", "find", "project_folders", "schema", "template", "user_folder"]
+__all__ = ["SCHEMA_FILE", "Entry", "entries", "file_of", "files", "find", "project_folders", "schema", "slips_of"]
+__all__ += ["template", "user_folder"]
 
 PROJECT_FOLDER = "stem-bridge-presets"
 """Name of a folder with the presets of one project."""
@@ -47,17 +49,30 @@ def find(name_or_path: str, folders: Sequence[Path] = ()) -> Preset:
 
     Raises PresetError, with the nearest name when there is none of this one.
     """
+    return load(file_of(name_or_path, folders), partial(_base, folders))
+
+
+def slips_of(name_or_path: str, folders: Sequence[Path] = ()) -> tuple[PresetError, ...]:
+    """Return all that is wrong with a preset that `find` refuses, in the order of its lines; none for any other."""
+    try:
+        return slips(file_of(name_or_path, folders), partial(_base, folders))
+    except PresetError as error:
+        return (error,)
+
+
+def file_of(name_or_path: str, folders: Sequence[Path] = ()) -> Path:
+    """Return the file that `find` loads; raises PresetError for a name of none."""
     home = name_or_path.startswith(("~/", "~\\"))
     path = Path(name_or_path).expanduser() if home else Path(name_or_path)
     if path.suffix.lower() in _ENDINGS or path.name != name_or_path:
-        return load(path, partial(_base, folders))
+        return path
     by_name = {file.stem.casefold(): file for file, _ in reversed(list(_files(folders)))}
     found = by_name.get(name_or_path.casefold())
     if found is None:
         names = sorted(file.stem for file in by_name.values())
         hint = did_you_mean(name_or_path, names) or f"presets are {', '.join(names)}; or give the path of a .yaml file"
         raise PresetError(f"There is no preset '{name_or_path[:80]}'.", hint=sentence(hint))
-    return load(found, partial(_base, folders))
+    return found
 
 
 def files(folders: Sequence[Path] = ()) -> tuple[Path, ...]:
