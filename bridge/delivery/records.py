@@ -163,13 +163,16 @@ class TempoRecord(Record):
 
     changes: Annotated[tuple[TempoChangeRecord, ...], Field(min_length=1)]
     source: Literal["sidecar", "midi", "setting", "estimated"]
+    other_bpm: Annotated[float, Field(ge=1, le=960)] | None = None
+    """Of an estimated tempo that is doubtful: the next likely one."""
 
     @classmethod
     def of(cls, value: TempoMap) -> Self:
-        return cls(changes=tuple(TempoChangeRecord(**vars(one)) for one in value.changes), source=value.source)
+        changes = tuple(TempoChangeRecord(**vars(one)) for one in value.changes)
+        return cls(changes=changes, source=value.source, other_bpm=value.other_bpm)
 
     def value(self) -> TempoMap:
-        return TempoMap(tuple(one.value() for one in self.changes), self.source)
+        return TempoMap(tuple(one.value() for one in self.changes), self.source, self.other_bpm)
 
 
 class SourceRecord(Record):

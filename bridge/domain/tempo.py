@@ -32,6 +32,8 @@ class TempoMap:
     changes: tuple[TempoChange, ...]
     source: Literal["sidecar", "midi", "setting", "estimated"]
     """Who said so: the DAW's script, a .mid beside the render, the user (--bpm), or the drums stem."""
+    other_bpm: float | None = None
+    """Of an estimated tempo that is doubtful: the next likely one."""
 
     @classmethod
     def of(cls, changes: Iterable[TempoChange], source: Literal["sidecar", "midi", "setting", "estimated"]) -> Self:

@@ -114,10 +114,11 @@ class Graph:
             tell(sentence)
         tempo = self.tempo
         if self.needs_tempo and tempo is None:
-            found = heard_tempo(dry, _DRUMS)
-            tempo = found.tempo
+            tempo = heard_tempo(dry, _DRUMS)
             heard(tempo)
-            tell(found.sentence)
+            bpm = f"The tempo, {tempo.changes[0].bpm:.2f} BPM, was estimated from the drums"
+            doubt = "" if tempo.other_bpm is None else f" and may as well be {tempo.other_bpm:.2f}"
+            tell(f"{bpm}{doubt}; if it is another one, say it with --bpm.")
         with Tapes(work) as tapes:
             trims = settle(self.nodes, dry, tempo, self.rack, tapes, measured)
             flow = Flow(self.nodes, dry, tempo, trims, self.rack, tapes)

@@ -163,6 +163,50 @@ def test_kick_and_snare_in_turns_tell_the_beat_from_its_half_and_double(bpm: flo
     assert heard.changes[0].bpm == pytest.approx(bpm, rel=2e-3)
 
 
+def told_of(drums: FloatArray) -> tuple[TempoMap, str]:
+    stems = {"vocals": np.zeros_like(drums), "drums": drums}
+    graph = bind(Preset("p", "", {"vocals": StemPreset((ECHO,))}), list(stems), sample_rate=RATE, channels=2)
+    told: list[str] = []
+    heard: list[TempoMap] = []
+    for _ in graph.run(ArrayStems(stems), told.append, heard.append):
+        pass
+    return heard[0], told[0]
+
+
+@pytest.mark.parametrize("bpm", [66.0, 74.0])
+def test_a_tempo_that_may_be_twice_as_fast_is_told_with_both(bpm: float) -> None:
+    heard, told = told_of(backbeat(bpm, RATE))
+    assert heard.changes[0].bpm == pytest.approx(bpm, rel=2e-3)
+    assert heard.other_bpm == pytest.approx(2 * bpm, rel=2e-3)
+    assert f"{bpm:.2f} BPM" in told
+    assert f"may as well be {2 * bpm:.2f}" in told
+
+
+def test_a_tempo_without_doubt_is_told_alone() -> None:
+    heard, told = told_of(backbeat(120.0, RATE))
+    assert heard.other_bpm is None
+    assert "as well" not in told
+    assert "--bpm" in told
+
+
+def four_on_the_floor(bpm: float) -> FloatArray:
+    """A kick on every beat and a hat between."""
+    time = np.arange(round(0.2 * RATE)) / RATE
+    kick = np.sin(2 * np.pi * 55 * time) * np.exp(-time / 0.08)
+    hat = np.random.default_rng(1).standard_normal(time.size) * np.exp(-time / 0.01)
+    out = np.zeros(16 * RATE + time.size)
+    for eighth in range(int(16 * bpm / 30)):
+        at = round(eighth * 30 / bpm * RATE)
+        out[at : at + time.size] += 0.1 * hat if eighth % 2 else 0.4 * kick
+    return np.stack([out, out]).astype(np.float32)
+
+
+@pytest.mark.parametrize("bpm", [118.0, 124.0, 128.0, 140.0])
+def test_hats_between_the_kicks_of_dance_music_are_no_beats(bpm: float) -> None:
+    heard = heard_tempo(ArrayStems({"drums": four_on_the_floor(bpm)}), "drums")
+    assert heard.changes[0].bpm == pytest.approx(bpm, rel=2e-3)
+
+
 @pytest.mark.parametrize("sound", [np.zeros((2, 5 * RATE), np.float32), np.zeros((2, 1), np.float32), noise(10.0)])
 def test_where_nothing_repeats_no_tempo_is_made_up(sound: FloatArray) -> None:
     with pytest.raises(EffectError) as caught:
