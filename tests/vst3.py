@@ -55,6 +55,9 @@ def _built() -> Path:
         for name, source in _PROGRAMS.items():
             _compile(_SOURCES / source, framework, _program(made, name))
         shutil.rmtree(framework)
+        _compile_shell(_program(made, "TestShell"))
+        for name in ("TestTrim", "TestFault"):
+            shutil.copy(_program(made, name), _program(made, "TestShell").with_name(f"{name}.so"))
         for name in _COPIES:
             shutil.copy(_program(made, "TestFault"), _program(made, name))
         try:
@@ -80,6 +83,11 @@ def _program(folder: Path, name: str) -> Path:
     inside = folder / f"{name}.vst3" / "Contents" / f"{platform.machine()}-linux"
     inside.mkdir(parents=True, exist_ok=True)
     return inside / f"{name}.so"
+
+
+def _compile_shell(program: Path) -> None:
+    command = ["g++", "-std=gnu++14", "-O1", "-fPIC", "-fvisibility=hidden", "-shared"]
+    subprocess.run([*command, str(_SOURCES / "shell" / "plugin.cpp"), "-o", str(program), "-ldl"], check=True)
 
 
 def _compile(source: Path, framework: Path, program: Path) -> None:

@@ -70,6 +70,9 @@ def show(
     found = next((one for one in listed if wanted in (one.path.name.casefold(), one.path.stem.casefold())), None)
     found = found or next((one for one in listed if wanted in (one.name.casefold(), str(one.path).casefold())), None)
     if found is None:
+        inside = ((one, each) for one in listed for each in one.names if each.casefold() == wanted)
+        found, name = next(inside, (None, name))
+    if found is None:
         near = did_you_mean(plugin, [one.path.name for one in listed])
         raise PluginError(
             f"There is no plugin '{plugin[:80]}' in {', '.join(map(str, folders))}.",
@@ -113,7 +116,7 @@ def _show(found: list[Scanned], json: bool) -> None:
                 error=one.error,
             )
         title = one.name or (f"{len(one.names)} plugins" if one.names else "")
-        note = one.error or ("an instrument: chains cannot use it" if one.instrument else "")
+        note = one.error or ("an instrument: it plays notes under 'instruments' of a preset" if one.instrument else "")
         rows.append((one.path.name, title, one.maker, one.version, note))
     if not json and found:
         output.table(rows)

@@ -12,6 +12,7 @@ import pedalboard
 from bridge.domain.stems import FloatArray
 from bridge.effects.parameters import Refusal, changed, check_all, read_all, set_all, shown
 from bridge.effects.state_files import MOST_BYTES, owner_of
+from bridge.words import did_you_mean
 
 __all__ = ["BUFFER", "CagedPlugin", "Refusal", "describe", "introduced", "load_plugin", "take_state"]
 
@@ -20,6 +21,7 @@ BUFFER = 8192
 _MOST_WAKING_SECONDS = 10.0
 _WAKING_SHARE = 0.25
 """Of the time there is: an instrument is waited for twice, until it sounds, since it may still read its samples."""
+_MOST_LISTED = 12
 _MOST_DESCRIBED = 1
 """A file with more plugins than this is a shell: each is described when it is asked for by name."""
 
@@ -98,11 +100,7 @@ def describe(path: str, plugin_name: str, seconds: float) -> dict[str, Any]:
 
     `seconds` as in `load_plugin`. Raises Refusal for a file that is no plugin.
     """
-    kind = pedalboard.VST3Plugin if path.lower().endswith(".vst3") else pedalboard.AudioUnitPlugin
-    try:
-        names = list(kind.get_plugin_names_for_file(path))
-    except (ImportError, RuntimeError, ValueError, TypeError) as exc:  # TypeError: a name that is no text
-        raise _not_loaded(path, exc) from exc
+    names = _names(path)
     if not plugin_name and len(names) > _MOST_DESCRIBED:
         return {"names": names, "plugin": None}
     plugin = load_plugin(path, plugin_name, seconds)
@@ -151,13 +149,33 @@ def load_plugin(path: str, plugin_name: str, seconds: float) -> Any:
     """Load a plugin; in all there are `seconds` to set it up. Raises Refusal, `absent` where it does not work here."""
     waking = min(_MOST_WAKING_SECONDS, seconds * _WAKING_SHARE)
     try:
-        return pedalboard.load_plugin(path, plugin_name=plugin_name or None, initialization_timeout=waking)
+        plugin = pedalboard.load_plugin(path, plugin_name=plugin_name or None, initialization_timeout=waking)
     except (ImportError, RuntimeError, ValueError, TypeError) as exc:  # TypeError: a name that is no text
-        if "contains multiple plugins" in str(exc) or (plugin_name and "not found" in str(exc)):
-            raise Refusal(
-                f"{Path(path).name}: {_line(exc)}.", "Write the name of one of them as 'plugin_name'."
-            ) from exc
+        if len(names := _names(path)) > 1:
+            raise _not_this_one(path, plugin_name, names) from exc
         raise _not_loaded(path, exc) from exc
+    if plugin_name and plugin.name != plugin_name:
+        # Where it is the only one, Pedalboard loads it by any name.
+        raise _not_this_one(path, plugin_name, [plugin.name])
+    return plugin
+
+
+def _names(path: str) -> list[str]:
+    """Return the name of every plugin in a file, in its order. Raises Refusal for one that is none."""
+    kind = pedalboard.VST3Plugin if path.lower().endswith(".vst3") else pedalboard.AudioUnitPlugin
+    try:
+        return list(kind.get_plugin_names_for_file(path))
+    except (ImportError, RuntimeError, ValueError, TypeError) as exc:  # as above
+        raise _not_loaded(path, exc) from exc
+
+
+def _not_this_one(path: str, plugin_name: str, names: Sequence[str]) -> Refusal:
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    there = ", ".join(f"'{name}'" for name in names[:_MOST_LISTED]) + more
+    if not plugin_name:
+        return Refusal(f"{Path(path).name} holds several plugins.", f"Name one as 'plugin_name': {there}.")
+    hint = did_you_mean(plugin_name, names) or f"It holds {there}."
+    return Refusal(f"{Path(path).name} holds no plugin '{plugin_name}'.", hint)
 
 
 def _not_loaded(path: str, exc: Exception) -> Refusal:

@@ -52,6 +52,22 @@ def test_scan_list_and_show(run: Run, config: Callable[..., Path]) -> None:
     assert (gain["kind"], gain["unit"], gain["low"], gain["high"]) == ("number", "dB", -24.0, 24.0)
 
 
+def test_a_shell_is_listed_and_each_of_its_plugins_is_shown_by_name(run: Run, config: Callable[..., Path]) -> None:
+    file = config("TestShell", "TestSynth")
+    scanned = run("plugins", "scan", "--config", file)
+    assert "TestShell.vst3  2 plugins" in scanned.out
+    assert "it plays notes under 'instruments'" in scanned.out
+    inside = run("plugins", "show", "TestShell", "--config", file)
+    assert (inside.err.splitlines()[-1], inside.out.split()) == (
+        "TestShell.vst3 holds several plugins; show one with --name:",
+        ["TestTrim", "TestFault"],
+    )
+    for words in (("TestShell", "--name", "TestTrim"), ("testtrim",)):
+        assert "gain_db" in run("plugins", "show", *words, "--config", file).out
+    wrong = run("plugins", "show", "TestShell", "--name", "TestTrin", "--config", file)
+    assert (wrong.code, "Did you mean 'TestTrim'?" in wrong.err) == (2, True)
+
+
 def test_retry_lets_in_what_was_blocked(run: Run, config: Callable[..., Path]) -> None:
     file = config("CrashOnLoad")
     for _ in range(2):

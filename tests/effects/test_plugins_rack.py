@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,40 @@ def test_what_cannot_be_loaded_says_so_and_may_be_skipped(tmp_path: Path, make: 
     assert raised.value.hint.startswith("Install")
     with Rack(chosen) as rack:
         assert rack.fit("vocals", (Plugin(TRIM, missing="skip"),), sample_rate=RATE, channels=2) == ()
+
+
+@pytest.mark.parametrize(("name", "gain"), [("TestTrim", 0.5), ("TestFault", 1.0)])
+def test_a_shell_lends_the_plugin_that_is_named_with_its_own_state(tmp_path: Path, name: str, gain: float) -> None:
+    sound, chosen = noise(), options(tmp_path)
+    wanted = {"gain_db": float(20 * np.log10(0.5))} if name == "TestTrim" else {"after_s": 3.0}
+    step = Plugin("TestShell.vst3", plugin_name=name, parameters=wanted)
+    with Rack(chosen) as rack:
+        np.testing.assert_allclose(printed((step,), sound, rack), sound * np.float32(gain), rtol=1e-6)
+        state = tmp_path / "one.vstpreset"
+        state.write_bytes(rack.inserts[0].state)
+        assert rack.inserts[0].name == name
+    again = Plugin("TestShell.vst3", plugin_name=name, preset=str(state))
+    np.testing.assert_allclose(played(again, sound, chosen), sound * np.float32(gain), rtol=1e-6)
+    other = {"TestTrim": "TestFault", "TestFault": "TestTrim"}[name]
+    with pytest.raises(PresetError, match="it is another plugin's"):
+        played(replace(again, plugin_name=other), sound, chosen)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "says"),
+    [
+        ("TestShell.vst3", "", "TestShell.vst3 holds several plugins. Name one as 'plugin_name': 'TestTrim', 'TestFa"),
+        ("TestShell.vst3", "TestTrin", "TestShell.vst3 holds no plugin 'TestTrin'. Did you mean 'TestTrim'?"),
+        ("TestShell.vst3", "Hall", "TestShell.vst3 holds no plugin 'Hall'. It holds 'TestTrim', 'TestFault'."),
+        (TRIM, "Hall", "TestTrim.vst3 holds no plugin 'Hall'. It holds 'TestTrim'."),
+    ],
+)
+def test_a_name_that_a_file_does_not_hold_is_an_error_even_where_missing_ones_are_skipped(
+    tmp_path: Path, file: str, name: str, says: str
+) -> None:
+    with Rack(options(tmp_path, missing="skip")) as rack, pytest.raises(PresetError) as raised:
+        rack.fit("vocals", (Plugin(file, plugin_name=name),), sample_rate=RATE, channels=2)
+    assert says in f"{raised.value.message} {raised.value.hint}"
 
 
 def test_a_plugin_that_is_replaced_after_its_trial_is_not_taken_for_the_one_that_was_tried(tmp_path: Path) -> None:
