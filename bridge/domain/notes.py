@@ -63,7 +63,9 @@ def score_of(tracks: Iterable[NoteTrack], sample_rate: int, frames: int) -> Scor
     events = [(round(at * sample_rate), message) for at, message in all_of_them]
     first = bisect_left(events, 0, key=itemgetter(0))
     last = bisect_left(events, frames, key=itemgetter(0))
-    begin = tuple((0, message) for message in _in_force(message for _, message in events[:first]))
+    # What ends as the render begins was over before it: struck again, it would be heard as a click.
+    over = (event for event in events[first : bisect_left(events, 1, key=itemgetter(0))] if _may_end(event[1]))
+    begin = tuple((0, message) for message in _in_force(message for _, message in (*events[:first], *over)))
     inside = (*begin, *events[first:last])
     end = _let_go(message for _, message in inside)
     return (*inside, *((frames, message) for message in end))
@@ -93,6 +95,14 @@ def _let_go(messages: Iterable[bytes]) -> Iterator[bytes]:
             pedals[message[0] & 0x0F] = message[2] >= 64
     yield from (bytes((_NOTE_OFF | key[0], key[1], 0)) for key in held)
     yield from (bytes((_CONTROL | channel, _SUSTAIN, 0)) for channel, down in pedals.items() if down)
+
+
+def _may_end(message: bytes) -> bool:
+    """Say whether a message ends notes and does nothing else that lasts."""
+    kind = message[0] & 0xF0
+    return (
+        kind == _NOTE_OFF or (kind == _NOTE_ON and not message[2]) or (kind == _CONTROL and message[1] >= _CHANNEL_MODE)
+    )
 
 
 def _follow(held: dict[bytes, bytes], message: bytes) -> None:
