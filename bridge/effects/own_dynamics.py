@@ -9,7 +9,7 @@ import numpy as np
 from bridge.audio.sections import Butterworth
 from bridge.domain.preset import Effect
 from bridge.domain.stems import FloatArray
-from bridge.effects.builtin import held_below_nyquist, plugin
+from bridge.effects.builtin import built_in, held_below_nyquist, plugin
 from bridge.effects.place import Place, Process
 from bridge.effects.shared import Blocks
 from bridge.effects.tempo import Stretch
@@ -32,12 +32,13 @@ def de_esser(effect: Effect, place: Place) -> Process:
     rate, channels = place.sample_rate, place.channels
     corner = held_below_nyquist(_number(effect, "frequency_hz"), rate)
     sharp = Butterworth("highpass", 4, corner, rate, channels)
-    treble = Butterworth("highpass", 1, corner / 2.0, rate, channels)
+    shelf = Effect("HighpassFilter", {"cutoff_frequency_hz": corner / 2.0})
+    treble = built_in((Stretch(0, shelf),), place)
     gain_of = _gain((Stretch(0, effect),), _number(effect, "range_db"), place)
 
     def process(block: FloatArray) -> FloatArray:
         gain = gain_of(np.abs(sharp.process(block)).max(axis=0, keepdims=True))  # (1, n)
-        out: FloatArray = block + treble.process(block) * (gain - np.float32(1.0))
+        out: FloatArray = block + treble(block) * (gain - np.float32(1.0))
         return out  # (C, n)
 
     return process

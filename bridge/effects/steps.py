@@ -19,7 +19,14 @@ from bridge.domain.stems import FloatArray
 from bridge.effects.builtin import built_in
 from bridge.effects.channels import channel_sets
 from bridge.effects.own_dynamics import de_esser, ducker
-from bridge.effects.own_shapes import fade, following_delay, steep_filter, stereo_width
+from bridge.effects.own_shapes import (
+    distortion,
+    fade,
+    following_delay,
+    is_quicker_here,
+    steep_filter,
+    stereo_width,
+)
 from bridge.effects.place import BLOCK, Place, Process
 from bridge.effects.shared import Blocks, Shared
 from bridge.effects.tempo import Stretch, stretches
@@ -60,11 +67,13 @@ def _build(parts: Sequence[Stretch], place: Place) -> Process:
     match effect.name:
         case "DeEsser":
             return de_esser(effect, place)
+        case "Distortion":
+            return distortion(effect, place)
         case "Fade":
             return fade(effect, place)
         case "StereoWidth":
             return stereo_width(effect, place)
-        case "Delay" if len(parts) > 1:
+        case "Delay" if len(parts) > 1 or is_quicker_here(effect, place):
             return following_delay(parts, place)
         case "HighpassFilter" | "LowpassFilter" if float(effect.parameters.get("slope_db", 6.0)) > 6.0:
             return steep_filter(effect, place)
