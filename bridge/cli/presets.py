@@ -103,7 +103,7 @@ def check(
             output.error(exc)
             faults += 1
         else:
-            output.result(f"{name}: ok ({preset.description})")
+            output.result(f"{name}: ok" + (f" ({preset.description})" if preset.description else ""))
     if faults:
         raise typer.Exit(2)
 
@@ -150,7 +150,7 @@ def new(
 @options.settings("presets.bpm")
 def audition(
     preset: Name,
-    drop: Annotated[Path, typer.Argument(metavar="DROP", parser=options.path, help="A drop whose stems are used.")],
+    drop: options.Drop,
     stem: Annotated[
         str, typer.Option("--stem", metavar="NAME", help="Which stem, printed bus or instrument.")
     ] = "vocals",
@@ -162,18 +162,22 @@ def audition(
     flags: options.Flags = options.NONE_GIVEN,
     config: options.Config = None,
 ) -> None:
-    """Write some seconds of what a job would print beside a drop, and print the file's path."""
+    """Write some seconds of what a job would print of a drop's stems into a file to listen to, and print its path."""
     from bridge.cli.audition import audition as write
-    from bridge.config import load
+    from bridge.cli.which import drop_meant
+    from bridge.config import load, state_folder
     from bridge.delivery.manifest import read
     from bridge.domain.drop import MANIFEST
     from bridge.presets.shelf import find, project_folders
 
     settings = load(config, flags=flags)
-    folder = drop.expanduser().resolve()
+    folder = drop_meant(drop, settings).resolve()
     render = Path(read(folder / MANIFEST).render.path)
     found = find(preset, (*project_folders(render), *_folders(settings)))
-    output.result(str(write(found, folder, settings, stem=stem, seconds=seconds, start=at, tell=output.say)))
+    into = state_folder() / "auditions"
+    file = write(found, folder, settings, into=into, stem=stem, seconds=seconds, start=at, tell=output.say)
+    output.say("To listen to; it is no part of a drop, and may be deleted.")
+    output.result(str(file))
 
 
 def _folders(settings: Settings) -> tuple[Path, ...]:

@@ -100,9 +100,8 @@ def _let_go(messages: Iterable[bytes]) -> Iterator[bytes]:
 def _may_end(message: bytes) -> bool:
     """Say whether a message ends notes and does nothing else that lasts."""
     kind = message[0] & 0xF0
-    return (
-        kind == _NOTE_OFF or (kind == _NOTE_ON and not message[2]) or (kind == _CONTROL and message[1] >= _CHANNEL_MODE)
-    )
+    is_mode = kind == _CONTROL and message[1] >= _CHANNEL_MODE
+    return is_mode or kind == _NOTE_OFF or (kind == _NOTE_ON and not is_struck(message))
 
 
 def _follow(held: dict[bytes, bytes], message: bytes) -> None:

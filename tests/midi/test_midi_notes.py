@@ -41,7 +41,7 @@ def tempo(microseconds: int) -> bytes:
 def test_notes_are_found_at_their_seconds_whatever_stands_between_them(track: bytes, seconds: list[float]) -> None:
     (found,) = read_midi(song(track), "a.mid").tracks
     assert [at for at, _ in found.events] == seconds
-    assert [message[:2] for _, message in found.events][0] == ON[:2]
+    assert found.events[0][1][:2] == ON[:2]
 
 
 def test_seconds_follow_every_change_of_tempo_in_any_track() -> None:
