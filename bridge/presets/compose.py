@@ -22,7 +22,7 @@ VARIABLE = r"\$[a-z][a-z0-9_]{0,40}"
 """Regular expression of a variable where it is used."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _DEEPEST = 8
-_FILLED = ("stems", "buses", "sends", "output")
+_FILLED = ("stems", "buses", "sends", "instruments", "output")
 _OWN = ("name", "extends")
 """Keys that are not inherited."""
 

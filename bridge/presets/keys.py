@@ -14,9 +14,9 @@ PATTERN = string(_WORD, "Name of a track, or a pattern such as DRUM*.")
 
 PRESET_FIELDS = {
     "version": number(1, 1, "", "Version of this format: 1.", required=True),
-    "name": string(r"(?s).+", "The name of the file, without its ending."),
-    "extends": string(r"(?s).+", "A preset to begin from, by name or by the path of its file."),
-    "description": string(r"(?s).{0,1000}", "What the preset does, for people.", default=""),
+    "name": string(r"[\s\S]+", "The name of the file, without its ending."),
+    "extends": string(r"[\s\S]+", "A preset to begin from, by name or by the path of its file."),
+    "description": string(r"[\s\S]{0,1000}", "What the preset does, for people.", default=""),
     "layout": choice(
         ("sends", "folders"), "Stems reach their bus by sends, or as children of a folder track.", default="sends"
     ),

@@ -19,19 +19,25 @@ _VARIABLE: Json = {"type": "string", "pattern": f"^{VARIABLE}$"}
 
 
 def schema() -> Json:
-    """Return the JSON Schema, draft 7, the newest that every editor knows; a preset that loads is valid by it."""
+    """Return the JSON Schema, draft 7, the newest that every editor knows; a preset that loads is valid by it.
+
+    What it cannot know is let through: names that are declared elsewhere, and what a preset that is extended says. So
+    an empty value is valid wherever it can take out what lies below.
+    """
     texts: Json = {"type": ["array", "null"], "items": {"type": "string"}}
     chained: dict[str, Json] = {"chain": {"$ref": "#/$defs/chain"}, "reaper_fx": texts}
-    bus = _map(BUS_FIELDS, adopt=texts, **chained)
-    stem = _map(STEM_FIELDS, **chained)
-    player: Json = {"description": "The plugin.", **_map(PLUGIN_FIELDS, parameters=parameters_schema())}
-    instrument = _map(STEM_FIELDS, plugin=player, tracks=texts, **chained) | {"type": "object", "required": ["plugin"]}
-    root = _map(
+    bus = _layer(BUS_FIELDS, adopt=texts, **chained)
+    stem = _layer(STEM_FIELDS, **chained)
+    player: Json = {"description": "The plugin.", **_layer(PLUGIN_FIELDS, parameters=parameters_schema())}
+    instrument = _layer(STEM_FIELDS, plugin=player, tracks=texts, **chained)
+    root = _layer(
         PRESET_FIELDS,
+        False,
         variables={
             "description": "Values by name; write $name where one belongs.",
             "type": ["object", "null"],
-            "additionalProperties": {"type": ["number", "string", "boolean"]},
+            "propertyNames": {"pattern": "^" + VARIABLE.removeprefix(r"\$") + "$"},
+            "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
         },
         tags={"type": ["array", "null"], "items": {"type": "string", "pattern": f"^{TAG.pattern}$"}},
         stems={"type": ["object", "null"], "properties": {name: {"$ref": "#/$defs/stem"} for name in (*STEMS, "*")}},
@@ -42,7 +48,7 @@ def schema() -> Json:
             "additionalProperties": {"$ref": "#/$defs/instrument"},
         },
         sends={"type": ["array", "null"], "items": _map(SEND_FIELDS)},
-        output=_map(OUTPUT_FIELDS),
+        output=_layer(OUTPUT_FIELDS),
     )
     root["properties"]["stems"]["additionalProperties"] = False
     steps = {name: _effect(spec) for name, spec in EFFECTS.items()}
@@ -76,6 +82,7 @@ def schema() -> Json:
         "title": "Stem Bridge preset",
         **root,
         "type": "object",
+        "anyOf": [{"required": ["version"]}, {"required": ["extends"]}],
         "$defs": {"chain": chain, "step": step, "stem": stem, "bus": bus, "instrument": instrument},
     }
 
@@ -96,20 +103,35 @@ def _map(fields: Mapping[str, Field], **inner: Json) -> Json:
     }
 
 
-def _value(field: Field) -> Json:
+def _layer(fields: Mapping[str, Field], filled: bool = True, /, **inner: Json) -> Json:
+    """Return the rules of a map that may lie over another one: nothing in it must be said, any value may be empty."""
+    values = {key: _value(field, filled=filled) for key, field in fields.items()}
+    for value in values.values():
+        value["anyOf"].append({"type": "null"})
+    return {"type": ["object", "null"], "additionalProperties": False, "properties": values | inner}
+
+
+def _value(field: Field, *, filled: bool = True) -> Json:
+    """Return the rules of one value; only where variables are filled in, one may stand for it."""
     said: Json = {"description": f"{field.description} [{field.unit}]" if field.unit else field.description}
     if field.default is not None and not field.required:
         said["default"] = field.default
+    return said | {"anyOf": [*_kinds(field), *([_VARIABLE] if filled else [])]}
+
+
+def _kinds(field: Field) -> list[Json]:
     if field.kind == "flag":
-        return said | {"anyOf": [{"type": "boolean"}, _VARIABLE]}
+        return [{"type": "boolean"}]
     if field.kind == "choice":
-        return said | {"anyOf": [{"enum": list(field.choices)}, _VARIABLE]}
+        return [{"enum": list(field.choices)}]
     if field.kind == "text":
-        return said | {"type": "string"}
+        # Editors have no inline flags: a pattern with one is left to the loader.
+        pattern: Json = {} if "(?i" in field.pattern else {"pattern": f"^(?:{field.pattern})$"}
+        return [{"type": "string", **pattern}]
     span: Json = {"type": "number", "minimum": field.low, "maximum": field.high}
     if field.only:
         span = {"enum": list(field.only)}
     words: list[Json] = [{"enum": list(field.choices)}] if field.choices else []
     if field.notes:
         words.append({"type": "string", "pattern": f"^{NOTE_VALUE}$"})
-    return said | {"anyOf": [*words, span, _VARIABLE]}
+    return [*words, span]
