@@ -118,6 +118,8 @@ def _base(folders: Sequence[Path], wanted: str, path: Path | None) -> Path | Ite
     same = [file for file in files if file.stem.casefold() == wanted.casefold()]
     own = [number for number, file in enumerate(same) if path is not None and file.resolve() == path.resolve()]
     below = same[own[0] + 1 :] if own else same
+    if own and path is not None and not below:
+        return path  # a circle
     return below[0] if below else [file.stem for file in files]
 
 

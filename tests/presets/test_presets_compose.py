@@ -70,7 +70,7 @@ def test_a_base_is_found_by_its_path_from_the_preset(tmp_path: Path) -> None:
     ("text", "file", "message"),
     [
         ("version: 1\nextends: gone", "mine.yaml:2", "no preset 'gone'"),
-        ("version: 1\nextends: mine", "mine.yaml:2", "no preset 'mine'"),
+        ("version: 1\nextends: mine", "mine.yaml:2", "in a circle"),
         ("version: 1\nextends: [base]", "mine.yaml:2", "name of a preset"),
         ("version: 1\nextends: other", "other.yaml:2", "in a circle"),
         ("version: 1\nextends: base\nvariables: {ari_db: 3}", "mine.yaml:3", "nothing uses the variable 'ari_db'"),
