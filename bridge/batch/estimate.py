@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bridge.audio.header import require_complete
 from bridge.delivery.manifest import read
@@ -12,11 +16,12 @@ from bridge.domain.drop import MANIFEST
 from bridge.domain.render import AudioFormat
 from bridge.errors import BridgeError, DeliveryError
 
-__all__ = ["Estimate", "estimate", "formats", "speed_of"]
+__all__ = ["Estimate", "copies", "estimate", "formats", "speed_of"]
 
 _SAMPLE_BYTES = {"FLOAT": 4.0, "PCM_24": 3.0, "PCM_16": 2.0}
 _FLAC_SHARE = 0.6
 """Of its size as PCM; music is between 0.4 and 0.75."""
+_HEAD_BYTES = 1 << 20
 _RECENT = 20
 """Drops that are asked for their speed."""
 
@@ -44,6 +49,34 @@ def formats(renders: Iterable[Path]) -> tuple[dict[Path, AudioFormat], list[Brid
         if form is not None:
             found[render] = form
     return found, refused
+
+
+def copies(renders: Sequence[Path]) -> dict[Path, Path]:
+    """Return the files that hold the very bytes of an earlier one, with that one; what cannot be read is none.
+
+    Only files of one size are opened, and only those that begin alike are read to their end.
+    """
+    alike: dict[tuple[object, ...], list[Path]] = {(): list(renders)}
+    for look in (lambda path: path.stat().st_size, partial(_digest, most=_HEAD_BYTES), _digest):
+        alike = _split(alike, look)
+    return {one: same[0] for same in alike.values() for one in same[1:]}
+
+
+def _split(alike: Mapping[tuple[object, ...], list[Path]], look: Callable[[Path], object]) -> dict[Any, list[Path]]:
+    """Look closer at groups of more than one."""
+    finer: dict[tuple[object, ...], list[Path]] = {}
+    for key, paths in alike.items():
+        for path in paths if len(paths) > 1 else ():
+            with suppress(OSError):
+                finer.setdefault((*key, look(path)), []).append(path)
+    return finer
+
+
+def _digest(path: Path, most: int = -1) -> bytes:
+    with path.open("rb") as file:
+        if most < 0:
+            return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.sha256(file.read(most)).digest()
 
 
 def estimate(

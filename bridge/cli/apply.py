@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +25,8 @@ __all__ = ["apply", "drop_of"]
 def apply(
     preset: Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or the path of its file.")],
     source: Annotated[
-        Path, typer.Argument(metavar="DROP|RENDER", parser=options.path, help="A drop, or a render that has one.")
+        Path,
+        typer.Argument(metavar="DROP|RENDER", parser=options.path, help="A drop, its name, or a render that has one."),
     ],
     outbox: options.Outbox = None,
     flags: options.Flags = options.NONE_GIVEN,
@@ -38,12 +40,15 @@ def apply(
     """
     from bridge.cli.jobs import Planner, run_jobs, warn_of_trial
     from bridge.cli.progress import feedback
+    from bridge.cli.which import drop_meant
     from bridge.config import load
 
     with feedback(json=json) as told:
         told.subject = source
         settings = load(config, flags=flags)
         planner = Planner(settings, preset, outbox=outbox)
+        if not os.path.lexists(source.expanduser()):
+            source = drop_meant(str(source), settings)
         drops = run_jobs([_job(planner, source)], told)
         warn_of_trial(drops, planner, told)
     if not drops:

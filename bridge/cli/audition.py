@@ -1,4 +1,4 @@
-"""Some seconds of what a job would print, written beside a drop: to hear a preset before a whole song is written."""
+"""Some seconds of what a job would print of a drop: to hear a preset before a whole song is written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.errors import ConfigError, PresetError
+from bridge.words import reason_of
 
 if TYPE_CHECKING:
     from bridge.config import Settings
@@ -26,12 +27,13 @@ def audition(
     drop: Path,
     settings: Settings,
     *,
+    into: Path,
     stem: str,
     seconds: float,
     start: float | None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Write `seconds` of one processed stem, bus or instrument beside the drop; return the file.
+    """Write `seconds` of one processed stem, bus or instrument into the folder `into`, and return the file.
 
     From `start`, or from the stem's loudest place. The song is run from its beginning, so the samples are those that
     `apply` would print; live plugins, and what rings on after the render's end, are heard too. FLOAT WAV at the
@@ -68,7 +70,12 @@ def audition(
                 f"{drop.name} ends after {reused.frames / reused.sample_rate:.1f} s.", hint="Give an earlier --at."
             )
         name = safe_name(f"{drop.name} - {display_name(key)} - {preset.name}", max_bytes=80)
-        path = drop.parent / (unique_name(name, lambda one: (drop.parent / f"{one}.wav").exists()) + ".wav")
+        try:
+            into.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            hint = "Set STEM_BRIDGE_DATA to a folder on a local disk that you may write to."
+            raise ConfigError(f"{into} cannot be made: {reason_of(exc)}.", hint=hint, path=into) from exc
+        path = into / (unique_name(name, lambda one: (into / f"{one}.wav").exists()) + ".wav")
         with SoundWriter(
             path,
             sample_rate=reused.sample_rate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -94,7 +94,9 @@ def batch(
         if found.renders:
             base = replace(Planner(settings, preset, model, out).job(found.renders[0]), store=None)
             run = _Run(settings, base, top, out, layout, found.renders)
-            failed = run.estimate(json=json) if dry_run else run.go(told, gate, failed_too=failed_too, report=report)
+            failed = (
+                run.estimate(told, json=json) if dry_run else run.go(told, gate, failed_too=failed_too, report=report)
+            )
     if failed or found.refused:
         raise typer.Exit(1)
 
@@ -193,33 +195,32 @@ class _Run:
         """List what failed once more: its messages are far up by now."""
         failed = [work for work in works if work.state == "parked"]
         for work in failed[:_MOST_LISTED]:
-            place, name = work.path.relative_to(self.top).as_posix(), work.path.name
-            # Most reasons begin with the name already.
-            rest = work.reason.removeprefix(f"{name} ")
-            told.say(f"  {place} {rest}" if rest != work.reason else f"  {place}: {work.reason}")
+            told.say(f"  {told.about(work.path, work.reason)}")
         if len(failed) > _MOST_LISTED:
             told.say(f"  and {len(failed) - _MOST_LISTED} more; --report writes them all")
         told.say("To try again what failed, add: --failed-too")
 
-    def estimate(self, *, json: bool) -> int:
+    def estimate(self, told: Feedback, *, json: bool) -> int:
         """Print what would be made, and what it costs; returns how many files cannot be done."""
         import shutil
 
         from bridge.batch.earlier import all_works, drops_of
-        from bridge.batch.estimate import estimate, formats, speed_of
+        from bridge.batch.estimate import copies, estimate, formats, speed_of
         from bridge.config import state_folder
         from bridge.journal.journal import read_works
 
         done = {work.path for work in read_works(self.state) if work.state == "done"}
         planned = [one for one in self.plan() if one.render not in done]
         found, refused = formats(one.render for one in planned)
+        twins = copies(self.renders)
         for one in planned:
             if one.render in found:
-                self._tell_planned(one, json=json)
+                self._tell_planned(one, twins.get(one.render), json=json)
         for error in refused:
-            output.event("failed", render=error.path, message=error.message, hint=error.hint) if json else output.error(
-                error
-            )
+            told.failed(error.path, error)
+        again = len(found)
+        found = {render: form for render, form in found.items() if render not in twins}
+        again -= len(found)
         cost = estimate(
             found,
             files=self._files(),
@@ -230,7 +231,8 @@ class _Run:
         )
         there = next(folder for folder in (self.out, *self.out.parents) if folder.is_dir())
         free = shutil.disk_usage(there).free
-        self._tell_cost(cost, len(found), len(done & set(self.renders)), len(refused), free, json=json)
+        counts = {"same_as_another": again, "done_before": len(done & set(self.renders)), "refused": len(refused)}
+        self._tell_cost(cost, {"renders": len(found), **counts}, free, json=json)
         return len(refused)
 
     def _job(self, one: Planned, name: str) -> Job:
@@ -254,19 +256,24 @@ class _Run:
         printed = [stem for stem in stems if self.base.preset.for_stem(stem).chain]
         return len(stems) + (len(printed) if self.base.output.dry else 0)
 
-    def _tell_planned(self, one: Planned, *, json: bool) -> None:
+    def _tell_planned(self, one: Planned, twin: Path | None, *, json: bool) -> None:
+        """Say where a drop would be; a copy of `twin` gets none of its own."""
+        drop = one.outbox / one.name if twin is None else None
         if json:
-            output.event("planned", render=one.render, drop=one.outbox / one.name)
+            output.event("planned", render=one.render, drop=drop, same_as=twin)
         else:
-            output.result(output.one_line(f"{one.render.relative_to(self.top)} -> {one.outbox / one.name}"))
+            where = drop or f"the drop of {(twin or self.top).relative_to(self.top)}"
+            output.result(output.one_line(f"{one.render.relative_to(self.top)} -> {where}"))
 
-    def _tell_cost(self, cost: Estimate, new: int, done: int, refused: int, free: int, *, json: bool) -> None:
+    def _tell_cost(self, cost: Estimate, counts: Mapping[str, int], free: int, *, json: bool) -> None:
         from bridge.units import format_bytes, format_duration
 
         if json:
-            output.event("estimate", renders=new, done_before=done, refused=refused, free_bytes=free, **asdict(cost))
+            output.event("estimate", **counts, free_bytes=free, **asdict(cost))
             return
-        output.say(f"{new} to do, {done} done before, {refused} cannot be done.")
+        same = f", {counts['same_as_another']} the same as another" if counts["same_as_another"] else ""
+        before, refused = counts["done_before"], counts["refused"]
+        output.say(f"{counts['renders']} to do{same}, {before} done before, {refused} cannot be done.")
         output.say(f"Sound: {format_duration(cost.audio_seconds)}")
         output.say(f"Disk:  about {format_bytes(cost.disk_bytes)}; {format_bytes(free)} are free")
         if cost.work_seconds is None:

@@ -60,22 +60,27 @@ def list_drops(
 
 @app.command()
 def show(
-    drop: Annotated[Path, typer.Argument(metavar="DROP", parser=options.path, help="The folder of a drop.")],
+    drop: options.Drop,
+    config: options.Config = None,
     json: options.Json = False,
     verbose: options.Verbose = 0,
 ) -> None:
     """Tell how a drop was made, and whether every file is still as it was."""
+    from bridge.cli.which import drop_meant
+    from bridge.config import load
     from bridge.delivery.manifest import as_data, read, verify
     from bridge.domain.drop import MANIFEST
     from bridge.units import format_bytes, format_duration
 
-    manifest = read(drop.expanduser() / MANIFEST)
-    problems = verify(drop.expanduser())
+    folder = drop_meant(drop, load(config))
+    manifest = read(folder / MANIFEST)
+    problems = verify(folder)
     if json:
-        output.event("drop", folder=drop, manifest=as_data(manifest), problems=problems)
+        output.event("drop", folder=folder, manifest=as_data(manifest), problems=problems)
     else:
         form = manifest.render.format
         rows = [
+            ("drop", str(folder)),
             ("render", manifest.render.path),
             ("length", f"{format_duration(form.frames / form.sample_rate)}, {form.sample_rate} Hz"),
             ("made", f"{manifest.created:%Y-%m-%d %H:%M:%S %Z}"),
@@ -95,7 +100,7 @@ def show(
 
 @app.command()
 def keep(
-    drop: Annotated[str, typer.Argument(metavar="DROP", help="Name of the drop whose audition is to stay.")],
+    drop: options.Drop,
     outbox: Annotated[
         Path | None,
         typer.Option(
@@ -110,14 +115,15 @@ def keep(
     verbose: options.Verbose = 0,
 ) -> None:
     """Make a new drop of an audition (presets.live) and print its path; the old drop stays as it is."""
+    from bridge.cli.which import drop_meant
     from bridge.config import load, state_folder
     from bridge.daemon.keep import keep as keep_audition
-    from bridge.daemon.keep import outbox_with
 
-    name = Path(drop).name
     if outbox is None:
-        places = [inbox.outbox.absolute() for inbox in load(config).inboxes]
-        outbox = outbox_with(name, [Path(drop).expanduser().absolute().parent, *places])
+        meant = drop_meant(drop, load(config))
+        name, outbox = meant.name, meant.parent
+    else:
+        name = Path(drop).name
     output.result(str(keep_audition(state_folder(), name, outbox.expanduser().absolute()).folder))
 
 

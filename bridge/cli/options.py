@@ -13,8 +13,8 @@ import typer
 
 from bridge.cli import output
 
-__all__ = ["NONE_GIVEN", "OUTPUT", "PACE", "SEPARATION", "Config", "Flags", "Json", "Model", "Outbox", "Preset"]
-__all__ += ["Recursive", "Verbose", "path", "settings"]
+__all__ = ["NONE_GIVEN", "OUTPUT", "PACE", "SEPARATION", "Config", "Drop", "Flags", "Json", "Model", "Outbox"]
+__all__ += ["Preset", "Recursive", "Verbose", "path", "settings"]
 
 
 def path(text: str) -> Path:
@@ -49,6 +49,9 @@ Outbox = Annotated[
         help="Where drops appear. Default: the outbox of its inbox, else 'Stem Bridge' beside the render.",
     ),
 ]
+Drop = Annotated[
+    str, typer.Argument(metavar="DROP", help="A drop: its folder, its name in an outbox, or its render's name.")
+]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="With all folders below.")]
 _SETTINGS: dict[str, object] = {
     "separation.stems": Annotated[
@@ -69,7 +72,9 @@ _SETTINGS: dict[str, object] = {
     ],
     "separation.device": Annotated[
         str | None,
-        typer.Option("--device", metavar="auto|cpu|cuda|mps", help="What computes; cuda:0,cuda:1 = both, in a batch."),
+        typer.Option(
+            "--device", metavar="auto|cpu|cuda|cuda:1|mps", help="What computes; cuda:0,cuda:1 = both, in a batch."
+        ),
     ],
     "separation.precision": Annotated[
         str | None, typer.Option("--precision", metavar="auto|float32|bfloat16", help="Of the network's products.")

@@ -106,11 +106,11 @@ def table(rows: Sequence[Sequence[str]]) -> None:
         result("  ".join([*cells, row[-1]]).rstrip())
 
 
-def error(exc: BridgeError) -> None:
-    """Print what happened and what to do; with -v also the cause, with -vv the traceback."""
+def error(exc: BridgeError, message: str = "") -> None:
+    """Print what happened, or `message` for it, and what to do; with -v also the cause, with -vv the traceback."""
     if _verbosity >= 2:
         say("".join(traceback.format_exception(exc)).rstrip())
-    say(f"error: {one_line(exc.message)}")
+    say(f"error: {one_line(message or exc.message)}")
     if exc.hint:
         say(f"       {one_line(exc.hint)}")
     if _verbosity == 1 and exc.__cause__ is not None:

@@ -51,8 +51,18 @@ class Feedback:
         """A render is begun, the `number`-th `of` all."""
         self._began[render] = time.monotonic()
         self._seconds = 0.0
-        name = render.name if self.top is None else render.relative_to(self.top).as_posix()
+        name = self._name(render)
         self.say(f"{name} ({number} of {of})" if of > 1 else name)
+
+    def about(self, render: Path, text: str) -> str:
+        """Write a sentence about a render so that it begins with what it is called, where it is not called by name."""
+        name = self._name(render)
+        rest = text.removeprefix(f"{render.name} ")
+        return text if name == render.name else f"{name} {rest}" if rest != text else f"{name}: {text}"
+
+    def _name(self, render: Path) -> str:
+        is_below = self.top is not None and render.is_relative_to(self.top)
+        return render.relative_to(self.top).as_posix() if self.top and is_below else render.name
 
     def report(self, event: Event) -> None:
         """Something happened inside the job."""
@@ -83,7 +93,7 @@ class Feedback:
         """A render could not be done; `render` is None when the whole call cannot."""
         if render is not None:
             self._began.pop(render, None)
-        output.error(error)
+        output.error(error, "" if render is None else self.about(render, error.message))
 
     def overall(self, done_seconds: float, total_seconds: float, took_seconds: float) -> None:
         """Of a run over many renders so much sound is done, after so long."""

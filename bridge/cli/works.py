@@ -20,14 +20,18 @@ __all__ = ["app"]
 app = typer.Typer(help="Renders in the inboxes: list, show, retry, cancel.", no_args_is_help=True)
 
 _ID_LENGTH = 8
-_RECENT = 20
+_RECENT = 5
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="A job's id, or as much of it as makes it plain; or: all")]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="A job's id or its beginning, or its render's name or path; or: all")
+]
 
 
 @app.command("list")
 def list_jobs(
-    every: Annotated[bool, typer.Option("--all", help="Also all that ended; else the last few of those.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help=f"Also all that ended; else the last {_RECENT} of those.")
+    ] = False,
     json: options.Json = False,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -37,6 +41,7 @@ def list_jobs(
     from bridge.journal.journal import read_works
 
     works = read_works(state_folder())
+    hidden: set[str] = set()
     if not every:
         quiet = [work.id for work in works if work.state in ENDED and work.state != "parked"]
         hidden = set(quiet[:-_RECENT])
@@ -50,6 +55,8 @@ def list_jobs(
         return
     names = shortest([work.id for work in works])
     output.table([(names[work.id], _state(work), output.one_line(work.path.name), _outcome(work)) for work in works])
+    if hidden:
+        output.say(f"{len(hidden)} more that ended: stem-bridge jobs list --all")
 
 
 @app.command()
@@ -142,13 +149,15 @@ def _change(what: str, wanted: str, journal: Journal, state: Path) -> int:
 
 
 def _one(works: Iterable[Work], job: str) -> Work:
-    """Find a job by the beginning of its id, or by the name of its render: of several the last."""
+    """Find a job by the beginning of its id, or by the name or path of its render or drop: of several the last."""
     from bridge.errors import ConfigError
 
     wanted = job.strip().lower()
     works = list(works)
     found = [work for work in works if wanted and work.id.startswith(wanted)]
-    found = found or [work for work in works if work.path.name == job][-1:]
+    place = Path(job).expanduser().absolute()
+    found = found or [work for work in works if job == work.path.name or place in (work.path, work.drop)][-1:]
+    found = found or [work for work in works if work.drop is not None and work.drop.name == job][-1:]
     if len(found) == 1:
         return found[0]
     which = f"More than one job begins with '{job}'" if found else f"There is no job '{job}'"

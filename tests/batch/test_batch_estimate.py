@@ -6,7 +6,7 @@ from pathlib import Path
 
 import soundfile
 
-from bridge.batch.estimate import estimate, formats
+from bridge.batch.estimate import copies, estimate, formats
 from tests.signals import pink_noise
 
 
@@ -23,3 +23,19 @@ def test_only_whole_files_are_counted_and_the_others_are_told(tmp_path: Path) ->
     assert cost.audio_seconds == 2.0
     assert cost.work_seconds is None
     assert whole.stat().st_size < cost.disk_bytes < 5 * whole.stat().st_size * 1.5
+
+
+def test_a_copy_is_told_from_a_file_of_the_same_size_and_beginning(tmp_path: Path) -> None:
+    contents = {
+        "a": b"x" * 3_000_000,
+        "b": b"x" * 2_999_999 + b"y",
+        "c": b"x" * 3_000_000,
+        "d": b"",
+        "e": b"",
+        "f": b"z",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    places = [tmp_path / name for name in (*contents, "not there")]
+    assert copies(places) == {tmp_path / "c": tmp_path / "a", tmp_path / "e": tmp_path / "d"}
+    assert copies([]) == {}

@@ -23,6 +23,7 @@ from bridge.daemon.control import CONTROL, collect
 from bridge.delivery.publish import publish
 from bridge.domain.drop import Drop
 from bridge.domain.events import Notice, Progress, StageStarted
+from bridge.domain.render import FileIdentity
 from bridge.errors import ReadError
 from bridge.intake.plain import identity_of
 from bridge.journal.journal import open_journal, read_works
@@ -172,6 +173,24 @@ def test_a_job_may_be_called_by_the_name_of_its_render(run: Run, home: Path, wor
     assert [one.work for one in collect(state / CONTROL).requests] == [works["parked"]]
 
 
+def test_a_job_may_be_called_by_its_path_and_by_its_drop(run: Run, home: Path, works: dict[str, str]) -> None:
+    with open_journal(home / "data" / "state") as journal:
+        work = journal.get(works["done"])
+    for word in (work.path, work.path.name, work.drop, "done"):
+        assert json.loads(run("jobs", "show", word, "--json").out)["id"] == works["done"]
+
+
+def test_the_list_of_jobs_leaves_out_what_ended_long_ago_and_says_so(run: Run, home: Path) -> None:
+    with open_journal(home / "data" / "state") as journal:
+        for number in range(9):
+            work = journal.see(home / "in" / f"{number}.wav", FileIdentity(1, number, 1, 1), home / "in")
+            journal.move(work, "ready" if number == 0 else "cancelled")
+    short, whole = run("jobs", "list"), run("jobs", "list", "--all")
+    assert [line.split()[2] for line in short.out.splitlines()] == ["0.wav", *(f"{n}.wav" for n in range(4, 9))]
+    assert short.err == "3 more that ended: stem-bridge jobs list --all\n"
+    assert (len(whole.out.splitlines()), whole.err) == (9, "")
+
+
 def test_a_job_that_is_not_there_or_not_plain_is_told(run: Run, home: Path, works: dict[str, str]) -> None:
     for command in ("show", "retry", "cancel"):
         ended = run("jobs", command, "nope")
@@ -257,12 +276,41 @@ def test_a_batch_that_cannot_be_is_refused_before_any_work(
     assert not (home / "in stems").exists()
 
 
-def test_drops_are_listed_shown_and_pruned_only_when_somebody_agrees(run: Run, home: Path) -> None:
+def test_a_dry_run_counts_a_copy_once_and_calls_files_by_their_place(run: Run, home: Path) -> None:
+    (home / "tree" / "b").mkdir(parents=True)
+    write_song(home / "tree" / "a.wav", 0.1)
+    (home / "tree" / "b" / "a.wav").write_bytes((home / "tree" / "a.wav").read_bytes())
+    (home / "tree" / "b" / "bad.wav").write_bytes(b"no sound")
+    ended = run("batch", home / "tree", "-r", "-m", "htdemucs_mini", "--dry-run")
+    assert ended.out.splitlines() == [
+        f"a.wav -> {home / 'tree stems' / 'a'}",
+        f"{Path('b', 'a.wav')} -> the drop of a.wav",
+    ]
+    assert "error: b/bad.wav is not a sound file" in ended.err
+    assert "1 to do, 1 the same as another, 0 done before, 1 cannot be done." in ended.err
+    events = [
+        json.loads(line)
+        for line in run("batch", home / "tree", "-r", "-m", "htdemucs_mini", "--dry-run", "--json").out.splitlines()
+    ]
+    assert events[-1]["renders"] == 1
+
+
+def test_drops_are_listed_shown_and_pruned_only_when_somebody_agrees(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old, new = (str(publish(stage_drop(home / "out", f"job-{number}")).folder) for number in range(2))
     beside = ("-o", home / "out")
     listed = run("drops", "list", *beside).out.splitlines()
     assert [line.endswith(drop) for line, drop in zip(listed, (old, new), strict=True)] == [True, True]
     assert "song - Vocals.wav" in run("drops", "show", old).out
+    monkeypatch.chdir(home / "out")
+    render = "caf\udce9 \N{HEADPHONE}.wav"
+    for word, meant in ((Path(old).name, old), (Path(new).name, new), (render, new)):
+        assert f"drop      {meant}" in run("drops", "show", word).out, (
+            "by its name, and by that of its render: the newest"
+        )
+    ended = run("drops", "show", "no such")
+    assert (ended.code, ended.err.count("\n")) == (2, 2)
     assert run("drops", "prune", "--yes").code == 2
     (home / "projects").mkdir()
     prune = ("drops", "prune", "--yes", "--projects", home / "projects", *beside)

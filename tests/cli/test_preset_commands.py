@@ -12,7 +12,7 @@ import pytest
 
 from bridge.audio.read import open_sound
 from bridge.audio.write import SoundWriter
-from bridge.config import DATA_VARIABLE
+from bridge.config import DATA_VARIABLE, state_folder
 from bridge.delivery.manifest import read
 from bridge.domain.drop import MANIFEST
 from bridge.presets import shelf
@@ -37,6 +37,13 @@ buses:
 def sound_of(path: Path, work: Path) -> np.ndarray:
     with open_sound(path, work) as sound:
         return sound.read(0, sound.format.frames)
+
+
+def settings_with(outbox: Path, folder: Path) -> Path:
+    """Write settings whose one inbox has this outbox."""
+    file = folder / "bridge.yaml"
+    file.write_text(f"version: 1\ninboxes:\n  - {{path: '{folder / 'in'}', outbox: '{outbox}'}}\n", encoding="utf-8")
+    return file
 
 
 @pytest.fixture
@@ -80,7 +87,12 @@ def test_an_audition_is_the_stretch_of_the_stem_that_a_whole_job_would_print(
     ended = run(*arguments)
     assert ended.code == 0, ended.err
     path = Path(ended.out.strip())
-    assert path.parent == drop.parent
+    assert path.parent == state_folder() / "auditions"
+    assert ended.err.splitlines()[-1].startswith("To listen to")
+    outbox = sorted(drop.parent.iterdir())
+    by_name = run(*arguments[:3], "song.wav", *arguments[4:], "--config", settings_with(drop.parent, tmp_path))
+    assert Path(by_name.out.strip()).read_bytes() == path.read_bytes()
+    assert sorted(drop.parent.iterdir()) == outbox, "no file among the drops"
     heard = sound_of(path, tmp_path)
     assert heard.shape == (2, 44100)
     printed = next(file for file in read(drop / MANIFEST).files if (file.kind, file.stem) == ("stem", "vocals"))
