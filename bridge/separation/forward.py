@@ -92,7 +92,7 @@ def narrow(member: nn.Module, rows: Sequence[int]) -> Callable[[Tensor], Tensor]
 
 
 def _is_narrowable(member: nn.Module) -> bool:
-    if not (isinstance(member, HTDemucs) and member.cac):
+    if not (isinstance(member, HTDemucs) and (member.cac or member.wiener_iters < 0)):
         return False
     last = (member.decoder[-1], member.tdecoder[-1])
     return all(isinstance(layer, Banded) or (isinstance(layer, HDecLayer) and not layer.norm) for layer in last)

@@ -22,11 +22,13 @@ _SQUARES = 1.5
 _ACROSS = 4
 """Hops in a window."""
 _EPSILON = 1e-5
+_NO_MAGNITUDE = 1e-8
+"""Both as in demucs."""
 
 
 def is_hybrid(member: nn.Module) -> bool:
     """Say whether a network is an HTDemucs whose forward `Hybrid` knows."""
-    if not (isinstance(member, HTDemucs) and member.cac and member.use_train_segment):
+    if not (isinstance(member, HTDemucs) and member.use_train_segment and (member.cac or member.wiener_iters < 0)):
         return False
     whole = member.nfft == _ACROSS * member.hop_length and len(member.encoder) == len(member.tencoder)
     return whole and not any(layer.empty for layer in member.tencoder)
@@ -54,14 +56,16 @@ class Hybrid(nn.Module):
         length = mix.shape[2]
         mix = functional.pad(mix, (0, self._frames - length))
         spectrum = self._spectrum(mix)  # (B, 4, Fr, T)
-        heard, mean, scale = _levelled(spectrum)
+        whole = self.member.cac  # else the network knows of magnitudes, and phases are those of the mix
+        heard, mean, scale = _levelled(spectrum if whole else _magnitudes(spectrum))
         heard_t, mean_t, scale_t = _levelled(mix)
         made, made_t = self._network(heard, heard_t)  # (B, R * 4, Fr, T), (B, R * 2, T)
         batch, stems = len(mix), len(self.member.sources)
-        made = made.view(batch, stems, *spectrum.shape[1:])
+        made = made.view(batch, stems, *heard.shape[1:])
         out = made_t.view(batch, stems, *mix.shape[1:]) * scale_t.unsqueeze(1) + mean_t.unsqueeze(1)  # (B, R, 2, T)
         for stem in range(stems):
-            out[:, stem] += self._sound(torch.addcmul(mean, made[:, stem], scale))
+            part = torch.addcmul(mean, made[:, stem], scale)  # (B, 4 or 2, Fr, frames)
+            out[:, stem] += self._sound(part if whole else _turned(part, spectrum))
         return out[..., :length]
 
     def _network(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,6 +128,21 @@ class Hybrid(nn.Module):
         skipped = hop // 2 * 3  # what the network padded in front, less the two frames that it dropped
         whole: Tensor = sound.flatten(2)[..., skipped : skipped + self._frames]
         return whole
+
+
+def _magnitudes(spectrum: Tensor) -> Tensor:
+    """Return the magnitudes (B, 2, Fr, frames) of a spectrum (B, 4, Fr, frames)."""
+    return _paired(spectrum).square().sum(2).sqrt()
+
+
+def _turned(magnitudes: Tensor, spectrum: Tensor) -> Tensor:
+    """Return magnitudes (B, 2, Fr, frames) with the phases of a spectrum (B, 4, Fr, frames), in its form."""
+    factor = magnitudes / (_magnitudes(spectrum) + _NO_MAGNITUDE)
+    return (_paired(spectrum) * factor.unsqueeze(2)).flatten(1, 2)
+
+
+def _paired(spectrum: Tensor) -> Tensor:
+    return spectrum.view(len(spectrum), -1, 2, *spectrum.shape[2:])  # (B, 2, 2, Fr, frames)
 
 
 def _levelled(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

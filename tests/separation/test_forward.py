@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[type[torch.nn.Module], dict[str, Any]]] = {
     "no transformer": (HTDemucs, {**SMALL, "t_layers": 0}),
     "norms in every convolution": (HTDemucs, {**SMALL, "norm_starts": 0}),
     "masks": (HTDemucs, {**SMALL, "cac": False}),
+    "magnitudes, phases of the mix": (HTDemucs, {**SMALL, "cac": False, "wiener_iters": -1, "end_iters": -1}),
     "bands with their own weights": (HTDemucs, {**SMALL, "multi_freqs": [0.25, 0.5], "multi_freqs_depth": 1}),
     "no residual convolutions": (HTDemucs, {**SMALL, "dconv_mode": 0}),
     "HDemucs": (HDemucs, {"sources": STEMS, "channels": 8, "segment": 1}),
