@@ -100,7 +100,8 @@ def test_live_sounds_as_printed_and_the_files_are_what_stands_before_it(render: 
     np.testing.assert_allclose(sounds[0], sounds[1], atol=2e-6)
     settings = Settings.model_validate({"plugins": {"folders": [str(vst3.plugins())]}})
     preset = parse(PRESET.format(live="true"), name="p")
-    heard, _ = soundfile.read(audition(preset, drop.folder, settings, stem="bass", seconds=1.0, start=0.0))
+    into = tmp_path / "auditions"
+    heard, _ = soundfile.read(audition(preset, drop.folder, settings, into=into, stem="bass", seconds=1.0, start=0.0))
     printed_bass, _ = soundfile.read(printed.folder / "stems" / "song - Bass.wav", frames=len(heard))
     np.testing.assert_array_equal(heard, printed_bass, "an audition has what is live too")
     assert "TestTrim" not in (drop.folder / PROJECT).read_text(encoding="utf-8")
