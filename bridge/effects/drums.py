@@ -4,7 +4,7 @@ Onset strength is the spectral flux of log magnitudes, of everything, of kick, s
 Tracking by Dynamic Programming", 2007); a fifth row, snare less kick, tells their turns from beat to beat (Goto and
 Muraoka, "Music Understanding at the Beat Level", 1995). Their autocorrelations at parts and multiples of a beat are the
 evidence for that beat. How much each of them weighs was learned from songs of known tempo, as a choice of one tempo out
-of all (McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1973): `benchmarks/tempo.py --fit`. So
+of all (McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1973; figures: benchmarks/README.md). So
 every tempo has a probability, and where the best one has little, the next is named. Ever longer multiples of the beat
 then sharpen it. It stays an estimate: half and double tempo can be mistaken for each other, as by people.
 """
@@ -21,13 +21,13 @@ from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.errors import EffectError
 
-__all__ = ["TEMPOS_BPM", "evidence", "heard_tempo", "onset_strength"]
+__all__ = ["heard_tempo"]
 
 Rows = npt.NDArray[np.float64]
 
 LONGEST_SECONDS = 600.0
 """More than this is not listened to."""
-TEMPOS_BPM: Rows = 50.0 * 2.0 ** np.arange(0.0, math.log2(210 / 50), 0.01)
+_TEMPOS_BPM: Rows = 50.0 * 2.0 ** np.arange(0.0, math.log2(210 / 50), 0.01)
 """What can be heard, in steps of 0.7 %."""
 _RATE_HZ = 200.0
 _WINDOW_SECONDS = 0.023
@@ -79,7 +79,7 @@ def heard_tempo(dry: _Readable, stem: str) -> TempoMap:
 
     Raises EffectError where nothing repeats.
     """
-    onsets, rate = onset_strength(dry, stem)
+    onsets, rate = _onset_strength(dry, stem)
     found = _tempo(onsets, rate) if len(onsets) >= _LEAST_SECONDS * rate else None
     if found is None:
         raise EffectError(
@@ -90,7 +90,7 @@ def heard_tempo(dry: _Readable, stem: str) -> TempoMap:
     return TempoMap((TempoChange(0.0, bpm),), "estimated", other)
 
 
-def onset_strength(dry: _Readable, stem: str) -> tuple[Rows, float]:
+def _onset_strength(dry: _Readable, stem: str) -> tuple[Rows, float]:
     """Return onset strength of all, kick, snare and hats, (hops, 4), without their mean, and the hops a second."""
     hop = round(dry.sample_rate / _RATE_HZ)
     size = 1 << round(math.log2(dry.sample_rate * _WINDOW_SECONDS))
@@ -114,9 +114,9 @@ def onset_strength(dry: _Readable, stem: str) -> tuple[Rows, float]:
     return onsets, dry.sample_rate / hop
 
 
-def evidence(onsets: Rows, rate: float) -> Rows:
+def _evidence(onsets: Rows, rate: float) -> Rows:
     """Return what speaks for each tempo, (tempos, rows x beats): how much a row repeats, with the strongest as 1."""
-    lags = 60.0 * rate / TEMPOS_BPM[:, np.newaxis] * _BEATS  # (tempos, beats)
+    lags = 60.0 * rate / _TEMPOS_BPM[:, np.newaxis] * _BEATS  # (tempos, beats)
     strokes = [_smooth(row, _STROKE_SECONDS * rate) for row in onsets.T[1:]]
     found = []
     for similar in (*map(_similarity, (onsets[:, 0], *strokes)), _turns(onsets, rate)):
@@ -131,18 +131,18 @@ def evidence(onsets: Rows, rate: float) -> Rows:
 def _tempo(onsets: Rows, rate: float) -> tuple[float, float | None] | None:
     """Return BPM, and another one where that is doubtful; None where nothing repeats."""
     similar = _similarity(onsets[:, 0])
-    usual = -0.5 * (np.log2(TEMPOS_BPM / _USUAL_BPM) / _USUAL_SPREAD_OCTAVES) ** 2
-    score = evidence(onsets, rate) @ _WEIGHTS.ravel() + usual
+    usual = -0.5 * (np.log2(_TEMPOS_BPM / _USUAL_BPM) / _USUAL_SPREAD_OCTAVES) ** 2
+    score = _evidence(onsets, rate) @ _WEIGHTS.ravel() + usual
     share = np.exp(score - score.max())
     share /= share.sum()
-    best = float(TEMPOS_BPM[share.argmax()])
+    best = float(_TEMPOS_BPM[share.argmax()])
     beat = [
         similar[round(n * 60 * rate / best) - _SLACK_HOPS :][: 2 * _SLACK_HOPS + 1].max(initial=0) for n in (1, 2, 4)
     ]
     if max(beat) < _LEAST_CORRELATION:
         return None
-    near = np.abs(np.log2(TEMPOS_BPM / best)) < _SAME_OCTAVES
-    other = float(TEMPOS_BPM[np.where(near, 0.0, share).argmax()])
+    near = np.abs(np.log2(_TEMPOS_BPM / best)) < _SAME_OCTAVES
+    other = float(_TEMPOS_BPM[np.where(near, 0.0, share).argmax()])
     is_sure = float(share[near].sum()) >= _SURE
     return _exact(best, similar, rate), None if is_sure else _exact(other, similar, rate)
 

@@ -58,7 +58,8 @@ def valid(value: object, rule: dict[str, Any], whole: dict[str, Any]) -> bool:
             case "maximum":
                 good = not isinstance(value, int | float) or value <= want
             case "pattern":
-                good = not isinstance(value, str) or re.search(want, value) is not None
+                at_its_end = want.removesuffix("$") + r"\Z"  # an editor's $ does not overlook a last newline
+                good = not isinstance(value, str) or re.search(at_its_end, value) is not None
             case "required":
                 good = not isinstance(value, dict) or set(want) <= set(value)
             case "properties":
