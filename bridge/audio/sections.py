@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,16 @@ class Butterworth:
 
         self._sections: npt.NDArray[np.float64] = butter(order, cutoff_hz, kind, fs=sample_rate, output="sos")
         self._state = np.zeros((self._sections.shape[0], channels, 2))
+
+    def then(self, other: Butterworth) -> Butterworth:
+        """Return this filter with another after it, for as many channels, as one cascade with fresh state.
+
+        Up to four sections take as long as one: the loop waits for its own last sample, not for the processor.
+        """
+        both = copy(self)
+        both._sections = np.concatenate([self._sections, other._sections])
+        both._state = np.zeros((both._sections.shape[0], *self._state.shape[1:]))
+        return both
 
     def process(self, block: FloatArray) -> FloatArray:
         """Filter the next block, (channels, frames), float32; any length. The given array is left as it is."""

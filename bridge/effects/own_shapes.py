@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
+from typing import Literal
 
 import numpy as np
 
 from bridge.audio.sections import Butterworth
-from bridge.domain.preset import Effect
+from bridge.domain.preset import Effect, Step
 from bridge.domain.stems import FloatArray
 from bridge.effects.builtin import held_below_nyquist
 from bridge.effects.channels import channel_sets
@@ -20,8 +22,9 @@ from bridge.effects.tempo import Stretch
 from bridge.presets.catalog import EFFECTS
 from bridge.units import db_to_gain, seconds_to_frames
 
-__all__ = ["distortion", "fade", "following_delay", "is_quicker_here", "steep_filter", "stereo_width"]
+__all__ = ["distortion", "fade", "following_delay", "is_quicker_here", "is_steep", "steep_filters", "stereo_width"]
 
+_KINDS: dict[str, Literal["highpass", "lowpass"]] = {"HighpassFilter": "highpass", "LowpassFilter": "lowpass"}
 _CROSSFADE_SECONDS = 0.03
 """How long echoes take from one time to the next."""
 _QUICK_DELAY_FRAMES = range(2048, 65_537)
@@ -44,12 +47,22 @@ def stereo_width(effect: Effect, place: Place) -> Process:
     return widen
 
 
-def steep_filter(effect: Effect, place: Place) -> Process:
-    """Make a HighpassFilter or LowpassFilter of more than 6 dB per octave."""
+def is_steep(step: Step) -> bool:
+    """Say whether a step is a filter of more than 6 dB per octave, without a dry share."""
+    if not isinstance(step, Effect) or step.name not in _KINDS or step.wet != 1.0:
+        return False
+    return float(step.parameters.get("slope_db", 6.0)) > 6.0
+
+
+def steep_filters(effects: Sequence[Effect], place: Place) -> Process:
+    """Make one or more HighpassFilters and LowpassFilters of more than 6 dB per octave, one after the other."""
+    return reduce(Butterworth.then, (_steep(effect, place) for effect in effects)).process
+
+
+def _steep(effect: Effect, place: Place) -> Butterworth:
     order = round(float(effect.parameters["slope_db"]) / 6.0)
     cutoff_hz = held_below_nyquist(float(effect.parameters["cutoff_frequency_hz"]), place.sample_rate)
-    kind = "highpass" if effect.name == "HighpassFilter" else "lowpass"
-    return Butterworth(kind, order, cutoff_hz, place.sample_rate, place.channels).process  # type: ignore[arg-type]
+    return Butterworth(_KINDS[effect.name], order, cutoff_hz, place.sample_rate, place.channels)
 
 
 def distortion(effect: Effect, place: Place) -> Process:

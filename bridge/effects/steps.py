@@ -24,7 +24,8 @@ from bridge.effects.own_shapes import (
     fade,
     following_delay,
     is_quicker_here,
-    steep_filter,
+    is_steep,
+    steep_filters,
     stereo_width,
 )
 from bridge.effects.place import BLOCK, Place, Process
@@ -39,7 +40,19 @@ __all__ = ["run_chain"]
 
 def run_chain(chain: Chain, blocks: Blocks, place: Place) -> Blocks:
     """Filter a stream through a chain. Raises EffectError when an effect fails or gives NaN or infinity."""
-    for step in chain:
+    for steep, steps in itertools.groupby(chain, is_steep):
+        blocks = (_steep if steep else _steps)(tuple(steps), blocks, place)
+    return blocks
+
+
+def _steep(steps: Chain, blocks: Blocks, place: Place) -> Blocks:
+    """Run steep filters that follow each other as one, which takes no longer than any of them."""
+    effects = [step for step in steps if isinstance(step, Effect)]
+    return _finite(effects[-1], _held(steep_filters(effects, place), blocks, place), place)
+
+
+def _steps(steps: Chain, blocks: Blocks, place: Place) -> Blocks:
+    for step in steps:
         match step:
             case Effect():
                 blocks = _effect(step, blocks, place)
@@ -75,8 +88,8 @@ def _build(parts: Sequence[Stretch], place: Place) -> Process:
             return stereo_width(effect, place)
         case "Delay" if len(parts) > 1 or is_quicker_here(effect, place):
             return following_delay(parts, place)
-        case "HighpassFilter" | "LowpassFilter" if float(effect.parameters.get("slope_db", 6.0)) > 6.0:
-            return steep_filter(effect, place)
+        case "HighpassFilter" | "LowpassFilter" if is_steep(replace(effect, wet=1.0)):
+            return steep_filters((effect,), place)
     return built_in(parts, place)
 
 

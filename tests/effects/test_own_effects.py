@@ -40,6 +40,24 @@ def test_a_slope_is_3_db_down_at_its_cutoff_and_falls_as_steeply_as_it_says(
     assert gains[round(1000 / octave / octave)] == pytest.approx(0.0, abs=0.3)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_slopes_after_each_other_are_one_cascade_that_sounds_as_they_do_one_by_one(channels: int) -> None:
+    chain = [
+        Effect("HighpassFilter", {"cutoff_frequency_hz": 300.0, "slope_db": 12.0}),
+        Effect("LowpassFilter", {"cutoff_frequency_hz": 2200.0, "slope_db": 24.0}),
+        Effect("LowpassFilter", {"cutoff_frequency_hz": 9000.0, "slope_db": 48.0}),
+        Effect("HighpassFilter", {"cutoff_frequency_hz": 40.0, "slope_db": 6.0}),
+        Effect("HighpassFilter", {"cutoff_frequency_hz": 80.0, "slope_db": 24.0}, wet=0.5),
+    ]
+    sound = np.concatenate([noise(70_000, seed=seed) for seed in range(3)])[:channels]
+    one_by_one = sound
+    for step in chain:
+        one_by_one = process((step,), one_by_one, tail=0.0)
+    together = process(tuple(chain), sound, tail=0.0)
+    np.testing.assert_allclose(together, one_by_one, atol=2e-7)
+    assert np.abs(together).max() > 0.05
+
+
 def test_a_ducker_steps_back_by_its_depth_while_the_other_stem_sounds_and_comes_again() -> None:
     voice = np.zeros((2, 4 * RATE), np.float32)
     voice[:, RATE : 2 * RATE] = noise(RATE, 0.3)
