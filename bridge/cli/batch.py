@@ -105,7 +105,7 @@ def _folders(folder: Path, outbox: Path | None) -> tuple[Path, Path]:
     """Return the tree of renders and the folder for drops, absolute; raises ConfigError when they are the same."""
     top = folder.expanduser().absolute()
     out = outbox.expanduser().absolute() if outbox else top.with_name(f"{top.name} stems")
-    if not top.is_dir():
+    if not options.is_folder(top):
         raise ConfigError(f"{folder} is no folder.", hint="For single files: stem-bridge process", path=folder)
     if top.resolve() == out.resolve():
         raise ConfigError(f"{out} holds the renders.", hint="Give drops a folder of their own with --outbox.", path=out)

@@ -216,7 +216,7 @@ def _find(outboxes: Sequence[Path] | None, config: Path | None) -> list[Delivere
 
     folders = [folder.expanduser().absolute() for folder in outboxes or ()]
     for folder in folders:
-        if not folder.is_dir():
+        if not options.is_folder(folder):
             raise ConfigError(f"{folder} is no folder.", hint="Name the outbox whose drops you mean.", path=folder)
     if not folders:
         folders = [inbox.outbox.absolute() for inbox in load(config).inboxes]

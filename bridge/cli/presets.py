@@ -131,6 +131,8 @@ def new(
     path = file if file.suffix.lower() in (".yaml", ".yml") else file.with_name(file.name + ".yaml")
     if str(file) == file.name != path.name:
         path = user_folder() / path
+    if not path.stem.isprintable():
+        raise PresetError("A preset's name must be text.", hint="Give a name of letters and digits.", path=path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as text:

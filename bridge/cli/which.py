@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.cli import options
 from bridge.errors import ConfigError
 from bridge.words import escaped
 
@@ -26,7 +27,7 @@ def drop_meant(word: str, settings: Settings, outboxes: Sequence[Path] = ()) -> 
     from bridge.domain.drop import MANIFEST
 
     place = Path(word).expanduser().absolute()
-    if place.joinpath(MANIFEST).is_file():
+    if options.is_folder(place) and (place / MANIFEST).is_file():
         return place
     places = [*outboxes] or [*(inbox.outbox for inbox in settings.inboxes), Path.cwd()]
     drops = [drop for folder in dict.fromkeys(one.absolute() for one in places) for drop in find_drops(folder)]
@@ -36,6 +37,6 @@ def drop_meant(word: str, settings: Settings, outboxes: Sequence[Path] = ()) -> 
     renders = [drop for drop in drops if render & {drop.manifest.render.path, Path(drop.manifest.render.path).name}]
     if not (named or renders):
         raise ConfigError(
-            f"There is no drop '{word}'.", hint="Name its folder, or one of: stem-bridge drops list", path=place
+            f"There is no drop '{word[:100]}'.", hint="Name its folder, or one of: stem-bridge drops list", path=place
         )
     return (named or renders)[-1].folder

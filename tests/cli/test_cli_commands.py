@@ -260,3 +260,28 @@ def test_a_render_without_a_drop_is_told_how_to_get_one(tmp_path: Path) -> None:
     (tmp_path / "not ours" / "drop.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigError, match="No drop of song"):
         drop_of(render, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "batch {}",
+        "drops list -o {}",
+        "drops show {}",
+        "drops prune -o {}",
+        "apply clean {}",
+        "presets audition clean {}",
+    ],
+)
+def test_a_name_that_no_disk_takes_is_told_as_one_that_is_not_there(run: Run, line: str) -> None:
+    ended = run(*line.format("a" * 5000).split())
+    assert (ended.code, ended.out) == (2, "")
+    assert two_lines(ended.err)
+
+
+@pytest.mark.parametrize("name", ["\udcff", "\x1b[2J", "a\nb"])
+def test_a_new_preset_is_not_called_by_what_cannot_be_read(run: Run, tmp_path: Path, name: str) -> None:
+    ended = run("presets", "new", tmp_path / name)
+    assert (ended.code, ended.out) == (2, "")
+    assert two_lines(ended.err)
+    assert list(tmp_path.iterdir()) == []
