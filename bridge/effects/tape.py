@@ -25,7 +25,7 @@ _PIECE_BYTES = 2 << 20
 
 
 class Tape:
-    """One endless stream of equal blocks, (C, n) float32, recorded as it is first heard, to the same bits ever after."""
+    """One endless stream of equal blocks, (C, n) float32, recorded as it is first heard; all hear the same bits."""
 
     def __init__(self, blocks: Blocks, file: IO[bytes], folder: Path) -> None:
         self._blocks = blocks

@@ -146,7 +146,7 @@ def test_an_instrument_with_nothing_to_play_is_left_out_and_told(
 
 def test_an_instrument_that_gives_nothing_is_told_once(tmp_path: Path) -> None:
     told: list[str] = []
-    with Rack(options(tmp_path), told.append) as rack:
+    with Rack(options(tmp_path, seconds_to_load=8.0), told.append) as rack:
         graph = bound(preset(mix=StemPreset(tail=0.0, reference_lufs=-20.0)), (track(at(9, on(0))),), rack)
         assert not collect_all(graph, SILENCE.copy())[KEYS].any()
     assert told == ["The instrument keys gave only silence: look at its level and its keys."]
