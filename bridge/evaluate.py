@@ -17,6 +17,7 @@ from bridge.audio.read import open_sound
 from bridge.domain.stems import FloatArray
 from bridge.errors import ReadError
 from bridge.units import gain_to_db
+from bridge.words import reason_of
 
 __all__ = ["Scores", "evaluate_folders", "score"]
 
@@ -135,12 +136,15 @@ def _check_alike(tracks: list[_Track]) -> None:
 
 
 def _stem_files(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise ReadError(
-            f"There is no folder {folder}.", hint="Give a folder that holds one sound file a stem.", path=folder
-        )
+    hint = "Give a folder that holds one sound file a stem."
+    try:
+        inside = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise ReadError(f"There is no folder {folder}.", hint=hint, path=folder) from exc
+    except OSError as exc:
+        raise ReadError(f"{folder} cannot be looked into: {reason_of(exc)}.", hint=hint, path=folder) from exc
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in inside:
         stem = _stem_of(path.stem)
         if path.suffix.lower() not in SUFFIXES or not path.is_file() or stem in MIX_WORDS or path.name.startswith("."):
             continue

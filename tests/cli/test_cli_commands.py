@@ -277,6 +277,9 @@ def test_a_name_that_no_disk_takes_is_told_as_one_that_is_not_there(run: Run, li
     ended = run(*line.format("a" * 5000).split())
     assert (ended.code, ended.out) == (2, "")
     assert two_lines(ended.err)
+    for folders in (["a" * 5000, "."], [".", "a" * 5000]):
+        ended = run("evaluate", *folders)
+        assert (ended.code, two_lines(ended.err)) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["\udcff", "\x1b[2J", "a\nb"])
