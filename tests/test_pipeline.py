@@ -158,6 +158,25 @@ def test_an_empty_preset_changes_no_bit_and_a_printed_stem_brings_its_dry_one(de
     assert read(bare.manifest).null_depth_db is None
 
 
+def test_a_bus_that_no_stem_of_the_job_goes_to_is_not_printed_and_the_user_is_told(desk: Desk) -> None:
+    preset = parse(
+        """
+version: 1
+name: buses
+description: Two printed buses.
+stems: {vocals: {bus: VOX}, drums: {bus: KIT, mute: true}, bass: {bus: LOW}}
+buses: {VOX: {print: true}, KIT: {print: true}, LOW: {}}
+""",
+        name="buses",
+    )
+    drop = desk.run(desk.job(desk.render(), preset=preset))
+    assert list(stems_in(drop, "bus")) == ["bus:VOX"]
+    told = [event.message for event in desk.events if isinstance(event, Notice)]
+    assert [sentence for sentence in told if "bus" in sentence] == [
+        "The bus KIT was not printed: none of the stems of this job goes to it, or all are muted."
+    ]
+
+
 def test_the_same_job_makes_the_same_files(desk: Desk) -> None:
     render = desk.render()
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from bridge.domain.notes import NoteTrack
 from bridge.domain.preset import Preset
-from bridge.domain.stems import FloatArray, StemBlock, kind_of
+from bridge.domain.stems import FloatArray, StemBlock, bus_key, kind_of
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.effects.builtin import held_below_nyquist
 from bridge.effects.drums import heard_tempo
@@ -59,6 +59,8 @@ class Graph:
     needs_tempo: bool = False
     """Something has a note value."""
     rack: Rack = field(default_factory=Rack)
+    unheard: tuple[str, ...] = ()
+    """Names of the buses that would be printed if something were routed to them."""
 
     @property
     def printed(self) -> frozenset[str]:
@@ -192,7 +194,8 @@ def bind(
             run_chain(node.chain, iter(()), place)
         except BridgeError as exc:
             raise type(exc)(f"Preset '{preset.name}', {node.key}: {exc.message}", hint=exc.hint) from exc
-    return Graph(nodes, sample_rate, channels, tempo, needs_tempo, rack)
+    unheard = tuple(name for name, bus in preset.buses.items() if bus.print_ and bus_key(name) not in nodes)
+    return Graph(nodes, sample_rate, channels, tempo, needs_tempo, rack, unheard)
 
 
 def _have_notes(nodes: Mapping[str, Node]) -> bool:

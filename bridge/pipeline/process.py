@@ -97,6 +97,10 @@ def process(
                 rack=rack,
                 notes=render.notes,
             )
+            for bus in graph.unheard:
+                watch.notice(
+                    f"The bus {bus} was not printed: none of the stems of this job goes to it, or all are muted."
+                )
             plan = plan_drop(
                 name=job.name,
                 stems=source.choice.delivered,
