@@ -21,27 +21,23 @@ demo: $(READY)
 test: $(READY) test-tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
 
-# What only tests need of the system: a compiler and the framework for the small plugins in tests/effects/vst3, and
-# Ardour 7 for the proof of the session, and luacheck for the scripts. Where it cannot be installed, these tests are skipped and say so; in CI they fail.
+# $(call debian,how it is found,Debian's packages,what happens without them)
+define debian
+@if $(1); then :; \
+elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	apt-get install -qq -y --no-install-recommends $(2) >/dev/null 2>&1 || \
+	{ apt-get update -qq && apt-get install -qq -y --no-install-recommends $(2) >/dev/null; } || \
+	echo "$(2) could not be installed: $(3)"; \
+else echo "$(3); for them: apt-get install -y --no-install-recommends $(2)"; fi
+endef
+
+# What only tests need of the system: a compiler and the framework for the small plugins in tests/effects/vst3, Ardour 7
+# for the proof of the session, luacheck for the scripts. Where one cannot be installed its tests are skipped and say
+# so; in CI they fail.
 test-tools:
-	@if [ -d /usr/share/dpf ] && command -v g++ >/dev/null; then :; \
-	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get install -qq -y --no-install-recommends g++ dpf-source >/dev/null 2>&1 || \
-		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends g++ dpf-source >/dev/null; } || \
-		echo "g++ and dpf-source could not be installed: tests of plugins are skipped"; \
-	else echo "Tests of plugins need g++ and dpf-source: apt-get install -y --no-install-recommends g++ dpf-source"; fi
-	@if command -v ardour7-export >/dev/null; then :; \
-	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get install -qq -y --no-install-recommends ardour >/dev/null 2>&1 || \
-		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends ardour >/dev/null; } || \
-		echo "Ardour 7 could not be installed: the session is not proved in a DAW"; \
-	else echo "The proof in a DAW needs Ardour 7: apt-get install -y --no-install-recommends ardour"; fi
-	@if command -v luacheck >/dev/null; then :; \
-	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get install -qq -y --no-install-recommends lua-check >/dev/null 2>&1 || \
-		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends lua-check >/dev/null; } || \
-		echo "luacheck could not be installed: the Lua scripts are not linted"; \
-	else echo "Linting the Lua scripts needs luacheck: apt-get install -y --no-install-recommends lua-check"; fi
+	$(call debian,[ -d /usr/share/dpf ] && command -v g++ >/dev/null,g++ dpf-source,tests of plugins are skipped)
+	$(call debian,command -v ardour7-export >/dev/null,ardour,tests of the session in a DAW are skipped)
+	$(call debian,command -v luacheck >/dev/null,lua-check,the Lua scripts are not linted)
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -29,15 +29,17 @@ import numpy.typing as npt
 import soundfile
 import soxr
 import torch
+from demucs.htdemucs import HTDemucs
 from safetensors.torch import load_file
 
 from benchmarks.free_music import played, unpacked
 from bridge.evaluate import Scores, score
+from bridge.models.config import read_member
 from bridge.separation.engine import estimate_stream, find_normaliser
 from bridge.separation.layout import plan_layout
 from bridge.separation.overlap import Grid
 from training.colour import coloured
-from training.train import RATE, SEGMENT, network
+from training.train import RATE, SEGMENT
 from training.voice import SPEECH_RATE, sing
 
 STEMS = ("drums", "bass", "other", "vocals")
@@ -154,7 +156,7 @@ def flite(rng: random.Random, voice: str) -> npt.NDArray[np.float32]:
 
 def separated(weights: Path, mix: Sound) -> dict[str, Sound]:
     """Run a mix through the network in a weights file: stem to (2, frames), `other` = mix - the rest."""
-    model = network()
+    model = HTDemucs(**read_member(weights).kwargs)
     model.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
     return made_by(model.eval(), mix)
 

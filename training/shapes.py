@@ -24,10 +24,10 @@ from training.train import Training, network
 
 SHAPES: dict[str, dict[str, Any]] = {
     "as shipped": {},
+    "complex spectra": {"cac": True, "wiener_iters": 0, "end_iters": 0},
+    "narrower, transformer of three": {"channels": 16, "t_layers": 3},
     "no transformer": {"t_layers": 0},
-    "deeper transformer": {"t_layers": 5},
-    "wider": {"channels": 20},
-    "widest, transformer of one": {"channels": 24, "t_layers": 1},
+    "one residual convolution": {"dconv_depth": 1},
 }
 """Name to what differs from the network of the bundled model."""
 LIMIT_MB = 8.0
