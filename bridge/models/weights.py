@@ -144,6 +144,8 @@ def unusable(model: Model, status: MemberStatus) -> ModelError:
     if status.state == "wrong":
         what = f"The checksum of {path} is wrong: expected {expected}, found {status.actual}."
         return ModelError(what, hint=anew, path=path)
-    by_hand = f"sha256 {expected}" if expected else "no checksum is pinned yet"
-    what = f"The weights of {model.name} are missing: {path or status.member.file} ({by_hand}) is not there."
+    by_hand = f" (sha256 {expected})" if expected else ""
+    if not expected and not isinstance(model.source, FolderSource):
+        by_hand = " (no checksum is pinned yet)"
+    what = f"The weights of {model.name} are missing: {path or status.member.file}{by_hand} is not there."
     return ModelError(what, hint=again, path=path)

@@ -153,7 +153,7 @@ def test_a_network_that_went_away_is_missing(folder: Path, places: Places) -> No
     (folder / "mine.safetensors").write_bytes(weights_bytes())
     model = registry.find(str(folder))
     (folder / "mine.safetensors").unlink()
-    with pytest.raises(ModelError, match=r"mine.safetensors in .*Eigene Gewichte") as caught:
+    with pytest.raises(ModelError, match=r"Eigene Gewichte.mine\.safetensors is not there") as caught:
         locate(model, places=places)
     assert caught.value.hint == "Put the file back."
 
