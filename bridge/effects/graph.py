@@ -26,7 +26,7 @@ from bridge.effects.flow import DryStems, Flow
 from bridge.effects.nodes import Node, effects_of, lay_out
 from bridge.effects.place import BLOCK, Place
 from bridge.effects.rack import Rack
-from bridge.effects.settle import heard_before, settle
+from bridge.effects.settle import settle, takes
 from bridge.effects.steps import run_chain
 from bridge.effects.tape import Tapes
 from bridge.effects.tempo import has_notes, stretches
@@ -92,7 +92,7 @@ class Graph:
     @property
     def put_aside(self) -> int:
         """How many streams, of the length of a stem each, lie on the disk while it runs."""
-        return len(heard_before(self.nodes))
+        return len(takes(self.nodes))
 
     def run(
         self,

@@ -15,10 +15,10 @@ from bridge.effects.nodes import Node
 from bridge.effects.place import BLOCK
 from bridge.effects.rack import Rack
 from bridge.effects.shared import Blocks
-from bridge.effects.tape import Tapes
+from bridge.effects.tape import Take, Tapes
 from bridge.units import db_to_gain, gain_to_db
 
-__all__ = ["heard_before", "settle"]
+__all__ = ["settle", "takes"]
 
 MOST_RAISE_DB = 40.0
 """A stem that would have to be raised by more than this has nothing in it but what leaked into it."""
@@ -27,10 +27,11 @@ Heed = Callable[[float], None]
 """Called between blocks with the share that is done, 0 to 1; what it raises ends the work."""
 
 
-def heard_before(nodes: Mapping[str, Node]) -> list[str]:
-    """Return the keys of those whose chains run before the gains are known: measured, or in the way of what is.
+def takes(nodes: Mapping[str, Node]) -> list[Take]:
+    """Return what is put on tape while the gains are found: what is measured, or in the way of what is.
 
-    `nodes`: sources first.
+    `nodes`: sources first. Of an instrument whose loudness has to be known that is what it plays, of everything else
+    what its chain makes.
     """
     heard: set[str] = set()
     for node in reversed(tuple(nodes.values())):
@@ -38,7 +39,14 @@ def heard_before(nodes: Mapping[str, Node]) -> list[str]:
             heard |= {node.key, *node.hears}
         elif _is_made(node):
             heard |= node.hears
-    return [key for key, node in nodes.items() if key in heard and (node.chain or _plays_once(node))]
+    taken: list[Take] = []
+    for node in nodes.values():
+        plays = node.instrument is not None
+        if plays and _needs_levels(node):
+            taken.append(("fed", node.key))
+        if node.key in heard and (node.chain or (plays and not _needs_levels(node))):
+            taken.append(("made", node.key))
+    return taken
 
 
 def settle(
@@ -63,10 +71,10 @@ def settle(
         done += 1
         return meter.levels()
 
-    kept = heard_before(nodes)
+    taken = takes(nodes)
     for node in nodes.values():
         before = after = 1.0
-        if node.instrument is not None and _needs_levels(node):
+        if ("fed", node.key) in taken:
             tapes.record(("fed", node.key), fresh().input(node))
         if _is_made(node):
             heard = measured(fresh().input(node), limit(node.key))
@@ -75,7 +83,7 @@ def settle(
         if node.reference_lufs is not None:
             before = change(node.reference_lufs, heard.lufs)
         trims[node.key] = Trim(before)
-        if node.key in kept:
+        if ("made", node.key) in taken:
             tapes.record(("made", node.key), fresh().chain(node))
         if _has_target(node):
             end = dry.frames if node.target_lufs == "dry" else limit(node.key)
@@ -99,8 +107,3 @@ def _needs_levels(node: Node) -> bool:
 def _is_made(node: Node) -> bool:
     """Say whether the loudness that goes in has to be known, and is known only once it was made."""
     return _needs_levels(node) and (bool(node.feeds) or node.instrument is not None)
-
-
-def _plays_once(node: Node) -> bool:
-    """Say whether it is an instrument that is not on a tape already when its chain begins."""
-    return node.instrument is not None and not _needs_levels(node)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,6 +119,25 @@ def test_an_instrument_has_chain_target_and_bus_like_a_stem(tmp_path: Path) -> N
         made = collect_all(graph, SILENCE.copy())
     np.testing.assert_allclose(made[KEYS], gate((0, FRAMES)) * 10 ** (-12 / 20) * 2, rtol=1e-5)
     np.testing.assert_allclose(made["bus:KEYS"], made[KEYS] * np.float32(10 ** (-6 / 20)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("mix", [{"reference_lufs": -20.0}, {"reference_lufs": -20.0, "target_peak_db": -12.0}, {}])
+def test_the_disk_is_asked_for_as_many_streams_as_are_put_on_it(
+    tmp_path: Path, mix: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    opened = tempfile.TemporaryFile
+
+    def counted(**how: Any) -> Any:
+        files.append(how)
+        return opened(**how)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", counted)
+    with Rack(options(tmp_path)) as rack:
+        chained = StemPreset((Effect("Gain", {"gain_db": 6.0}),), tail=0.0, **mix)  # type: ignore[arg-type]
+        graph = bound(preset(mix=chained), (track(at(0, on())),), rack)
+        collect_all(graph, SILENCE.copy())
+    assert graph.put_aside == len(files) == len(mix)
 
 
 def test_an_instrument_plays_the_tracks_it_is_told(tmp_path: Path) -> None:
