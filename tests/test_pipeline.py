@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +16,24 @@ import pytest
 import soundfile
 
 from bridge.audio.chunks import Broadcast, Chunks, read_chunks
+from bridge.audio.read import open_sound
 from bridge.audio.write import SoundWriter
 from bridge.delivery.manifest import read, verify
+from bridge.delivery.plan import plan_drop
 from bridge.delivery.publish import publish
+from bridge.delivery.stage import open_stage
 from bridge.domain.drop import Drop
 from bridge.domain.events import Event, Notice, Progress, StageStarted
 from bridge.domain.job import Job, SeparationOptions
 from bridge.domain.preset import OutputOptions, Preset
 from bridge.domain.render import Marker
-from bridge.errors import Cancelled, ReadError, RenderError
+from bridge.domain.stems import StemBlock
+from bridge.errors import Cancelled, DeliveryError, ReadError, RenderError
 from bridge.pipeline.process import process
+from bridge.pipeline.progress import Watch
+from bridge.pipeline.recording import Recording
 from bridge.presets.loader import parse
+from bridge.separation.choice import choose_stems
 from bridge.separation.separator import FakeSeparator
 from tests.songs import mix_of, multitrack
 
@@ -253,6 +263,31 @@ def test_a_job_that_is_taken_back_or_fails_leaves_nothing(desk: Desk) -> None:
         with pytest.raises(Cancelled):
             desk.run(desk.job(render, preset=WET), cancel=cancel)
         assert not any((desk.folder / "outbox").iterdir())
+
+
+def test_what_effects_hold_open_is_closed_before_whoever_asked_hears_that_nothing_more_can_be_written(
+    tmp_path: Path,
+) -> None:
+    """A folder is not removed while a file in it is open, on Windows and on network disks."""
+    stems, file = ("vocals", "other"), tmp_path / "mix.wav"
+    soundfile.write(file, np.zeros((9, 2)), 44_100)
+    with open_stage(tmp_path / "outbox", "job") as stage, open_sound(file, stage.work) as mix, ExitStack() as held:
+        aside = held.enter_context(tempfile.TemporaryFile(dir=stage.work))
+
+        def run(_: object) -> Iterator[StemBlock]:
+            with held:
+                yield StemBlock(0, {"vocals": np.full((2, 9), np.nan, np.float32)})
+
+        choice = choose_stems(stems, SeparationOptions())
+        plan = plan_drop(
+            name="a", stems=stems, printed={"vocals"}, output=OutputOptions(), source=mix.format, outbox=tmp_path
+        )
+        watch = Watch(lambda _: None, lambda: False)
+        recording = Recording(plan, choice, {"vocals"}, stage, mix, Chunks(), watch)
+        with pytest.raises(DeliveryError, match="is not a number") as caught:
+            recording.wet(run)
+        assert caught.tb is not None, "the work that failed is still at hand"
+        assert aside.closed
 
 
 def test_stages_come_in_order_and_progress_never_goes_back(desk: Desk) -> None:

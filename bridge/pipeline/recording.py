@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from bridge.audio.chunks import Chunks
@@ -97,9 +98,11 @@ class Recording:
     def wet(self, run: Run) -> StemFiles:
         """Record what the chains print; nothing when none does."""
         paths = {stem: self._place(stem, wet=True) for stem in self._printed}
-        return self._record(self._told(run) if paths else (), paths, None)
+        # However it ends, what the chains hold open is closed before the folder that it lies in is removed.
+        with closing(self._told(run)) as blocks:
+            return self._record(blocks, paths, None)
 
-    def _told(self, run: Run) -> Iterator[StemBlock]:
+    def _told(self, run: Run) -> Generator[StemBlock, None, None]:
         """Run the chains as one stage, which goes on while they measure."""
         seconds, measured = self._mix.format.seconds, 0.0
         with self._watch.stage("effects", seconds) as done:
