@@ -52,10 +52,12 @@ def _cleaned(
     """Take out of a document what `reads` refuses and add it to `found`, until it refuses nothing: return what is left.
 
     None where it is about one of `firm`, which others refer to, or about nothing that could be taken out. What is said
-    of a map or list that a part was taken out of, now or before (`torn`, which gathers them), is not told.
+    of a map or list that a part was taken out of, now or before (`torn`, which gathers them), is not told, nor what is
+    said of a variable after its other end was taken out.
     """
     places = dict(_places(root))
     gone: set[Node] = set()
+    loose: set[Node] = set()
     while len(found) < _MOST:
         origin: dict[object, Node] = {}
         rest = _without(root, gone, origin)
@@ -63,11 +65,12 @@ def _cleaned(
             reads(rest)
         except PresetError as error:
             at = origin.get(error.at)
-            if at is None or places[at] not in torn:
+            if at is None or not (places[at] in torn or at in loose):
                 found.append(error)
             if at is None or at is root or at in firm:
                 return None
             gone.add(at)
+            loose.update(_other_ends(at, places))
             torn.update(places[at][:depth] for depth in range(len(places[at])))
         else:
             return rest
@@ -89,6 +92,21 @@ def _without(node: Node, gone: Collection[Node], origin: dict[object, Node], *, 
     rest = Node(value, node.line, node.source)
     origin[rest] = node
     return rest
+
+
+def _other_ends(node: Node, places: Mapping[Node, Place]) -> Iterator[Node]:
+    """Yield the uses of a variable where it is declared, or of all; and for a use, which may have meant any, all
+    declarations. The document is one of layers."""
+    place = places[node][1:]
+    if place[:1] == ("variables",):
+        names = {f"${key}".casefold() for key in place[1:]}
+        yield from (one for one in places if (use := _use(one)) and (not names or use in names))
+    elif _use(node):
+        yield from (one for one, where in places.items() if where[1:2] == ("variables",))
+
+
+def _use(node: Node) -> str:
+    return node.value.casefold() if isinstance(node.value, str) and node.value.startswith("$") else ""
 
 
 def _declared(document: Node) -> set[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ SLIPS = (
     ("level_db: -14", "level: -14"),
     ("format: wav", "format: mp3"),
 )
+SLIPS_OF_VARIABLES = (
+    ("{air_db: 3}", "{air_db: [3]}"),
+    ("{air_db: 3}", "{air_db: }"),
+    ("{air_db: 3}", "{Air_db: 3}"),
+    ("{air_db: 3}", "[air_db]"),
+    ("{air_db: 3}", "{air_db: 3, more: 2}"),
+    ("$air_db", "$ar_db"),
+)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -104,7 +113,7 @@ def test_many_slips_are_told_at_once_each_as_if_it_were_alone_and_by_line(
     assert lines == sorted(lines)
 
 
-@pytest.mark.parametrize("slip", SLIPS, ids=[wrong for _, wrong in SLIPS])
+@pytest.mark.parametrize("slip", SLIPS + SLIPS_OF_VARIABLES, ids=itemgetter(1))
 def test_one_slip_is_told_once_in_the_loaders_words_and_nothing_that_follows_from_it(
     folder: Path, slip: tuple[str, str]
 ) -> None:
@@ -119,6 +128,8 @@ def test_one_slip_is_told_once_in_the_loaders_words_and_nothing_that_follows_fro
     [
         ("version: 1\nstems: {vocals: {chain: [{Gain: {gain_db: $no}}, {Gian: {}}, {Gain: {gain_db: $nor}}]}}\n", 3),
         ("version: 1\nstems: {vocals: {chain: [{Compresor: {}}, {Gian: {}}]}, drms: {}}\n", 3),
+        ("version: 1\nvariables: {a: [], b: 1}\nstems: {vocals: {pan: $a, gain_db: $c, bus: $$b}}\n", 3),
+        ("version: 1\nvariables: {a: []}\nstems: {vocals: {pan: $a, gain_db: loud}}\n", 2),
         ("version: 1\nbuses: {A: {parent: B}, B: {parent: A}}\nstems: {vocals: {bus: A}}\n", 1),
         ("version: 1\nbuses: {A: {}, a: {}}\nstems: {vocals: {bus: a}}\n", 1),
         ("version: 1\nstems: [\n", 1),
