@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pedalboard
 import pytest
+from scipy.signal import butter, sosfilt
 
 from bridge.domain.preset import Bus, Effect, MidSide, Preset, Send, StemPreset
 from bridge.domain.stems import FloatArray
 from bridge.effects.graph import bind
 from bridge.errors import PresetError
+from bridge.presets.catalog import EFFECTS
 from tests.effects.array_stems import ArrayStems, collect, levels, process
 
 RATE = 44100
@@ -114,6 +117,27 @@ def test_a_de_esser_turns_esses_down_and_leaves_all_else_bit_for_bit() -> None:
     ess, vowel = np.abs(hz - 8000).argmin(), np.abs(hz - 300).argmin()
     assert 20 * np.log10(after[ess] / before[ess]) < -5
     assert 20 * np.log10(after[vowel] / before[vowel]) == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("rate", "hz", "channels"), [(44_100, 6000.0, 2), (96_000, 2000.0, 1), (22_050, 12_000.0, 6)])
+def test_a_de_esser_is_the_one_of_double_precision_to_within_rounding(rate: int, hz: float, channels: int) -> None:
+    """Parity: SciPy's filters in float64 and Pedalboard's compressor, on the whole song at once."""
+    sound = np.concatenate([noise(100_000, seed=seed) for seed in range(3)])[:channels]
+    sound[:, 40_000:60_000] *= np.float32(0.01)
+    values = {"frequency_hz": hz, "threshold_db": -30.0, "ratio": 6.0, "range_db": 12.0}
+    made = process((Effect("DeEsser", values),), sound, rate, tail=0.0)
+
+    def treble(order: int, corner_hz: float) -> np.ndarray:
+        corner = min(corner_hz, 0.49 * rate)
+        return sosfilt(butter(order, corner, "highpass", fs=rate, output="sos"), sound.astype(np.float64), axis=1)
+
+    key = np.abs(treble(4, hz)).max(axis=0, keepdims=True).astype(np.float32) + np.float32(1e-9)
+    defaults = {name: EFFECTS["DeEsser"].parameters[name].default for name in ("attack_ms", "release_ms")}
+    squashed = pedalboard.Compressor(threshold_db=-30.0, ratio=6.0, **defaults)(key, rate)
+    gain = np.clip(squashed / key, 10 ** (-12 / 20), 1.0).astype(np.float64)
+    expected = sound + treble(1, min(hz, 0.49 * rate) / 2) * (gain - 1.0)
+    np.testing.assert_allclose(made, expected, rtol=0, atol=1e-6)
+    assert gain.min() < 0.6, "it works hard"
 
 
 def test_mid_side_with_a_gain_on_the_side_is_stereo_width() -> None:
