@@ -1,4 +1,4 @@
-"""Words for people: whole sentences, what a mistyped name was meant to be, and text of files that do not say how."""
+"""Words for people: whole sentences, numbers of things, what a name was meant to be, text that says no encoding."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["decoded", "did_you_mean", "escaped", "plain", "reason_of", "sentence"]
+__all__ = ["counted", "decoded", "did_you_mean", "escaped", "plain", "reason_of", "sentence"]
 
 _COMMAND_AT_THE_END = re.compile(r": stem-bridge [^.]*$")
+
+
+def counted(number: int, what: str) -> str:
+    """Say how many there are of what is called by a regular noun: '1 sound file', '2 sound files'."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def decoded(text: bytes) -> str:

@@ -21,6 +21,7 @@ from bridge.intake.ready import Readiness, readiness
 from bridge.intake.settle import Settling
 from bridge.intake.sidecar import read_sidecar
 from bridge.journal.journal import Journal
+from bridge.words import counted
 
 __all__ = ["Reconciler"]
 
@@ -195,8 +196,8 @@ class Reconciler:
                 self._journal.folders.remember_inbox(place)
         if recorded:
             self._say(
-                f"{recorded} sound files were in {place} before its first watch and are left alone; "
-                "watch --include-existing takes them."
+                f"What was in {place} before its first watch is left alone ({counted(recorded, 'sound file')}); "
+                "watch --include-existing takes it."
             )
         return pending, done
 

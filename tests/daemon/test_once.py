@@ -139,7 +139,8 @@ def test_what_was_there_before_the_first_watch_is_left_alone_until_asked_for(hou
     sound(house.inbox / "new.wav", seed=2)
     assert house.once(include_existing=False) == 0
     assert house.states() == {"old.wav": "recorded", "new.wav": "done"}
-    assert any("--include-existing" in text for text in house.told.said)
+    (told,) = (text for text in house.told.said if "--include-existing" in text)
+    assert "(1 sound file)" in told
     assert house.once(include_existing=True) == 0
     assert house.states() == {"old.wav": "done", "new.wav": "done"}
 
