@@ -16,11 +16,16 @@ Event = tuple[float, bytes]
 Score = tuple[tuple[int, bytes], ...]
 """Frame of the render, 0..frames, and a MIDI channel message; in order."""
 
-_NOTE_OFF, _NOTE_ON, _CONTROL, _BEND = 0x80, 0x90, 0xB0, 0xE0
-_LASTING = frozenset({_CONTROL, 0xC0, 0xD0, _BEND})
+_NOTE_OFF, _NOTE_ON, _CONTROL, _PROGRAM, _PRESSURE, _BEND = 0x80, 0x90, 0xB0, 0xC0, 0xD0, 0xE0
+_LASTING = frozenset({_CONTROL, _PROGRAM, _PRESSURE, _BEND})
 """Kinds of messages that hold until the next of their sort: controllers, program, pressure, pitch bend."""
 _CHANNEL_MODE = 120
 """From this controller on, messages do something once."""
+_RESET = 121
+_RESETS = frozenset({1, 11, 64, 65, 66, 67, 98, 99, 100, 101})
+"""Controllers that a reset of all controllers takes back, besides bend and pressure; volume, pan, bank and program stay
+(MIDI Recommended Practice 15)."""
+_ENDS_NOTES = frozenset({120, *range(123, 128)})
 _SUSTAIN = 64
 
 
@@ -78,6 +83,9 @@ def _in_force(before: Iterable[bytes]) -> Iterator[bytes]:
     for message in before:
         kind = message[0] & 0xF0
         _follow(held, message)
+        if kind == _CONTROL and message[1] == _RESET:
+            for what in [what for what in settings if _is_reset(what, message)]:
+                del settings[what]
         if kind in _LASTING and not (kind == _CONTROL and message[1] >= _CHANNEL_MODE):
             what = message[:2] if kind == _CONTROL else message[:1]
             settings.pop(what, None)  # the order counts: a bank is chosen before a program
@@ -86,13 +94,20 @@ def _in_force(before: Iterable[bytes]) -> Iterator[bytes]:
     yield from held.values()
 
 
+def _is_reset(what: bytes, reset: bytes) -> bool:
+    """Say whether a reset of all controllers takes back a setting, which is known by its first byte or two."""
+    kind = what[0] & 0xF0
+    is_taken_back = what[1] in _RESETS if kind == _CONTROL else kind in (_PRESSURE, _BEND)
+    return is_taken_back and what[0] & 0x0F == reset[0] & 0x0F
+
+
 def _let_go(messages: Iterable[bytes]) -> Iterator[bytes]:
     held: dict[bytes, bytes] = {}
     pedals: dict[int, bool] = {}
     for message in messages:
         _follow(held, message)
-        if message[0] & 0xF0 == _CONTROL and message[1] == _SUSTAIN:
-            pedals[message[0] & 0x0F] = message[2] >= 64
+        if message[0] & 0xF0 == _CONTROL and message[1] in (_SUSTAIN, _RESET):
+            pedals[message[0] & 0x0F] = message[1] == _SUSTAIN and message[2] >= 64
     yield from (bytes((_NOTE_OFF | key[0], key[1], 0)) for key in held)
     yield from (bytes((_CONTROL | channel, _SUSTAIN, 0)) for channel, down in pedals.items() if down)
 
@@ -100,8 +115,8 @@ def _let_go(messages: Iterable[bytes]) -> Iterator[bytes]:
 def _may_end(message: bytes) -> bool:
     """Say whether a message ends notes and does nothing else that lasts."""
     kind = message[0] & 0xF0
-    is_mode = kind == _CONTROL and message[1] >= _CHANNEL_MODE
-    return is_mode or kind == _NOTE_OFF or (kind == _NOTE_ON and not is_struck(message))
+    ends_all = kind == _CONTROL and message[1] in _ENDS_NOTES
+    return ends_all or kind == _NOTE_OFF or (kind == _NOTE_ON and not is_struck(message))
 
 
 def _follow(held: dict[bytes, bytes], message: bytes) -> None:
@@ -111,6 +126,6 @@ def _follow(held: dict[bytes, bytes], message: bytes) -> None:
         held[bytes((channel, message[1]))] = message
     elif kind in (_NOTE_ON, _NOTE_OFF):
         held.pop(bytes((channel, message[1])), None)
-    elif kind == _CONTROL and message[1] >= _CHANNEL_MODE:
+    elif kind == _CONTROL and message[1] in _ENDS_NOTES:
         for key in [key for key in held if key[0] == channel]:
             del held[key]
