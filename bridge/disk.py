@@ -1,21 +1,72 @@
-"""What a disk refuses, in words: the one translation for everything that writes; and copies that cost no space."""
+"""What a disk refuses: in words, waited for while it is only for moments, or as if nothing were there.
+
+And copies that cost no space.
+"""
 
 from __future__ import annotations
 
 import errno
+import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bridge.errors import DestinationError, NoSpaceError
 from bridge.words import reason_of
 
-__all__ = ["disk_error", "disk_errors", "share_blocks"]
+__all__ = ["disk_error", "disk_errors", "is_file", "is_folder", "rename", "share_blocks"]
 
 _FICLONE = 0x40049409
 """Linux: let one file share the other's blocks (btrfs, XFS, bcachefs)."""
 _FULL = {errno.ENOSPC, *([errno.EDQUOT] if hasattr(errno, "EDQUOT") else [])}
+
+_HELD_OPEN = {5, 32, 33}
+"""Windows errors while a virus scanner, an indexer or a sync client looks at new files; gone after moments."""
+_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+
+
+def rename(
+    source: Path,
+    target: Path,
+    *,
+    move: Callable[[Path, Path], object] = os.replace,
+    most_seconds: float = sum(_PAUSES_SECONDS),
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Give a file another name, over what has it; on Windows, wait for whoever looks at one of them. Raises OSError.
+
+    `move` does it, such as `os.rename`, which goes over no file there. `most_seconds` is waited in all.
+    """
+    waited = 0.0
+    for pause_seconds in _PAUSES_SECONDS:
+        try:
+            move(source, target)
+        except OSError as exc:
+            if getattr(exc, "winerror", None) not in _HELD_OPEN or waited + pause_seconds > most_seconds:
+                raise
+        else:
+            return
+        sleep(pause_seconds)
+        waited += pause_seconds
+    move(source, target)
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether it is a folder; one that we may not look at, whose disk is gone or has no such name, is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Say whether it is a file; one that we may not look at, whose disk is gone or has no such name, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from bridge.disk import is_file, rename
 from bridge.errors import ConfigError
 from bridge.session.lua import literal
 from bridge.words import reason_of
@@ -64,7 +65,7 @@ def find(system: str, environment: Mapping[str, str], home: Path, given: Path | 
     """
     if given is not None:
         folder = given.expanduser().absolute()
-        if _is_resource_folder(folder):
+        if is_file(folder / "reaper.ini"):
             return folder
         raise ConfigError(
             f"There is no reaper.ini in {folder}.",
@@ -73,7 +74,7 @@ def find(system: str, environment: Mapping[str, str], home: Path, given: Path | 
         )
     places = _usual_places(system, environment, home)
     for place in places:
-        if _is_resource_folder(place):
+        if is_file(place / "reaper.ini"):
             return place
     raise ConfigError(
         f"REAPER was not found in {', '.join(str(place) for place in places)}.",
@@ -95,7 +96,7 @@ def program(
         ],
         "Darwin": [Path("/Applications/REAPER.app/Contents/MacOS/REAPER")],
     }.get(system, [home / "opt/REAPER/reaper", Path("/opt/REAPER/reaper"), Path("/usr/local/REAPER/reaper")])
-    found = which("reaper") or next((str(place) for place in places if place.is_file()), None)
+    found = which("reaper") or next((str(place) for place in places if is_file(place)), None)
     if found is None:
         raise ConfigError(
             f"The program of REAPER was not found in {', '.join(str(place) for place in places)}.",
@@ -112,13 +113,6 @@ def _usual_places(system: str, environment: Mapping[str, str], home: Path) -> li
         return [home / "Library" / "Application Support" / "REAPER"]
     config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
     return [config / "REAPER", home / "opt" / "REAPER", home / "REAPER"]
-
-
-def _is_resource_folder(folder: Path) -> bool:
-    try:
-        return (folder / "reaper.ini").is_file()
-    except OSError:
-        return False
 
 
 def command_line(command: Sequence[str], environment: Mapping[str, str], *, windows: bool) -> str:
@@ -253,6 +247,6 @@ def _write(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(content)
-        part.replace(path)
+        rename(part, path)
     finally:
         part.unlink(missing_ok=True)

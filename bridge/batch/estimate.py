@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any
 
 from bridge.audio.header import require_complete
 from bridge.delivery.manifest import read
+from bridge.disk import disk_errors, is_folder
 from bridge.domain.drop import MANIFEST
 from bridge.domain.render import AudioFormat
-from bridge.errors import BridgeError, DeliveryError
+from bridge.errors import BridgeError, ConfigError, DeliveryError
 
-__all__ = ["Estimate", "copies", "estimate", "formats", "speed_of"]
+__all__ = ["Estimate", "copies", "estimate", "formats", "free_bytes", "sizes", "speed_of"]
 
 _SAMPLE_BYTES = {"FLOAT": 4.0, "PCM_24": 3.0, "PCM_16": 2.0}
 _FLAC_SHARE = 0.6
@@ -95,6 +97,26 @@ def estimate(
     stems = sum(form.frames * form.channels * files * sample * share for form in renders.values())
     mixes = sum(sizes.get(render, 0) for render in renders)
     return Estimate(seconds, stems + mixes, seconds / speed if speed else None)
+
+
+def sizes(renders: Iterable[Path]) -> dict[Path, int]:
+    """Return the bytes of each file that is still there."""
+    found = {}
+    for render in renders:
+        with suppress(OSError):
+            found[render] = render.stat().st_size
+    return found
+
+
+def free_bytes(folder: Path, there: Callable[[Path], bool] = is_folder) -> int:
+    """Return what is free on the disk of a folder that may yet have to be made; raises ConfigError without one."""
+    for place in (folder, *folder.parents):
+        if there(place):
+            with disk_errors("look at", place):
+                return shutil.disk_usage(place).free
+    raise ConfigError(
+        f"The disk of {folder} is not there.", hint="Connect it, or choose another --outbox.", path=folder
+    )
 
 
 def speed_of(drops: Sequence[Path], model: str) -> float | None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from bridge.disk import is_folder, rename
 from bridge.domain.work import Work
 from bridge.errors import ConfigError
 from bridge.words import escaped, reason_of
@@ -24,7 +25,7 @@ def check_report(path: Path) -> None:
     """Raise ConfigError when a report of such a name cannot be written."""
     if path.suffix.lower() not in _KINDS:
         raise ConfigError(f"A report ends in .csv or .json, not in '{path.suffix}'.", hint="Rename it.", path=path)
-    if not path.absolute().parent.is_dir():
+    if not is_folder(path.absolute().parent):
         raise ConfigError(
             f"The folder of the report is not there: {path.parent}.", hint="Make it, or choose another.", path=path
         )
@@ -55,7 +56,7 @@ def write_report(path: Path, works: Sequence[Work]) -> None:
     try:
         # The mark at the start lets spreadsheets read names in their own letters.
         part.write_text(text, encoding="utf-8-sig" if path.suffix.lower() == ".csv" else "utf-8", newline="")
-        part.replace(path)
+        rename(part, path)
     except OSError as exc:
         raise _unwritten(path, exc) from exc
 

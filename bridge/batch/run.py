@@ -20,6 +20,7 @@ from bridge.batch.seat import Seat
 from bridge.delivery.manifest import read, verify
 from bridge.delivery.publish import publish
 from bridge.delivery.stage import discard_stage, sweep
+from bridge.disk import is_folder
 from bridge.domain.drop import MANIFEST, STAGING, Drop, Staged
 from bridge.domain.events import Event, Notice
 from bridge.domain.job import Job
@@ -289,7 +290,7 @@ class Batch:
         return None
 
     def _require_out(self) -> None:
-        if not self.out.is_dir():
+        if not is_folder(self.out):
             raise DestinationError(f"{self.out} is not there.", hint="Connect its disk.", path=self.out)
 
     def _leave(self, work: Work) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli import options
+from bridge.disk import is_folder
 from bridge.errors import BridgeError, ConfigError, ReadError
 from bridge.words import reason_of
 
@@ -61,7 +62,7 @@ def _job(planner: Planner, source: Path) -> Job:
     from bridge.domain.drop import MANIFEST
 
     source = source.expanduser().resolve()
-    if not source.is_dir():
+    if not is_folder(source):
         drop = drop_of(source, planner.outbox_of(source))
         return _remembering(planner.job(source, stems_from=drop), read(drop / MANIFEST))
     manifest = read(source / MANIFEST)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli import options, output
+from bridge.disk import is_file, is_folder
 from bridge.errors import ConfigError
 from bridge.words import reason_of
 
@@ -105,7 +106,7 @@ def _folders(folder: Path, outbox: Path | None) -> tuple[Path, Path]:
     """Return the tree of renders and the folder for drops, absolute; raises ConfigError when they are the same."""
     top = folder.expanduser().absolute()
     out = outbox.expanduser().absolute() if outbox else top.with_name(f"{top.name} stems")
-    if not options.is_folder(top):
+    if not is_folder(top):
         raise ConfigError(f"{folder} is no folder.", hint="For single files: stem-bridge process", path=folder)
     if top.resolve() == out.resolve():
         raise ConfigError(f"{out} holds the renders.", hint="Give drops a folder of their own with --outbox.", path=out)
@@ -135,7 +136,7 @@ class _Run:
             self.out,
             layout=self.layout,
             words=words,
-            is_drop=lambda path: (path / MANIFEST).is_file(),
+            is_drop=lambda path: is_file(path / MANIFEST),
         )
 
     @property
@@ -202,10 +203,8 @@ class _Run:
 
     def estimate(self, told: Feedback, *, json: bool) -> int:
         """Print what would be made, and what it costs; returns how many files cannot be done."""
-        import shutil
-
         from bridge.batch.earlier import all_works, drops_of
-        from bridge.batch.estimate import copies, estimate, formats, speed_of
+        from bridge.batch.estimate import copies, estimate, formats, free_bytes, sizes, speed_of
         from bridge.config import state_folder
         from bridge.journal.journal import read_works
 
@@ -226,13 +225,11 @@ class _Run:
             files=self._files(),
             container=self.base.output.format,
             subtype=self.base.output.subtype,
-            sizes={render: render.stat().st_size for render in found},
+            sizes=sizes(found),
             speed=speed_of(drops_of(all_works(state_folder())), Path(self.base.separation.model).name),
         )
-        there = next(folder for folder in (self.out, *self.out.parents) if folder.is_dir())
-        free = shutil.disk_usage(there).free
         counts = {"same_as_another": again, "done_before": len(done & set(self.renders)), "refused": len(refused)}
-        self._tell_cost(cost, {"renders": len(found), **counts}, free, json=json)
+        self._tell_cost(cost, {"renders": len(found), **counts}, free_bytes(self.out), json=json)
         return len(refused)
 
     def _job(self, one: Planned, name: str) -> Job:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.cli.output import shell
+from bridge.disk import is_folder
 from bridge.errors import BridgeError
 from bridge.units import format_bytes
 from bridge.words import reason_of
@@ -167,7 +168,7 @@ def check_ffmpeg(found: str | None, system: str) -> Finding:
 def check_folder(role: str, folder: Path, *, writes: bool = True) -> Finding:
     """Try what is done there: list it, and where it `writes` make a folder with a file in it, rename it, remove it."""
     subject = f"{role} folder"
-    if not folder.is_dir():
+    if not is_folder(folder):
         made = "mkdir" if os.name == "nt" else "mkdir -p"
         return Finding("fail", subject, f"{folder} is not there", f"{made} {shell(folder)}")
     try:
@@ -247,7 +248,7 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", "plugins", "no folder of your own plugins is named, so none is loaded")
         return
     for folder in chosen.folders:
-        if not folder.is_dir():
+        if not is_folder(folder):
             yield Finding("warn", "plugin folder", f"{folder} is not there", "correct plugins.folders in bridge.yaml")
     listed = known(chosen.folders, chosen)
     usable = sum(not one.error for one in listed)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli import options, output
+from bridge.disk import is_folder
 from bridge.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def _find(outboxes: Sequence[Path] | None, config: Path | None) -> list[Delivere
 
     folders = [folder.expanduser().absolute() for folder in outboxes or ()]
     for folder in folders:
-        if not options.is_folder(folder):
+        if not is_folder(folder):
             raise ConfigError(f"{folder} is no folder.", hint="Name the outbox whose drops you mean.", path=folder)
     if not folders:
         folders = [inbox.outbox.absolute() for inbox in load(config).inboxes]

@@ -14,7 +14,7 @@ import typer
 from bridge.cli import output
 
 __all__ = ["NONE_GIVEN", "OUTPUT", "PACE", "SEPARATION", "Config", "Drop", "Flags", "Json", "Model", "Outbox"]
-__all__ += ["Preset", "Recursive", "Verbose", "is_folder", "path", "settings"]
+__all__ += ["Preset", "Recursive", "Verbose", "path", "settings"]
 
 
 def path(text: str) -> Path:
@@ -27,14 +27,6 @@ def path(text: str) -> Path:
     except RuntimeError:
         raise typer.BadParameter(f"nobody here has the name after '~': {text}") from None
     return Path(text)
-
-
-def is_folder(folder: Path) -> bool:
-    """Say whether it is a folder that we may look at; a name that no disk takes is none."""
-    try:
-        return folder.is_dir()
-    except (OSError, ValueError):
-        return False
 
 
 Config = Annotated[

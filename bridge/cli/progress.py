@@ -61,7 +61,7 @@ class Feedback:
         return text if name == render.name else f"{name} {rest}" if rest != text else f"{name}: {text}"
 
     def _name(self, render: Path) -> str:
-        is_below = self.top is not None and render.is_relative_to(self.top)
+        is_below = self.top is not None and self.top in render.parents
         return render.relative_to(self.top).as_posix() if self.top and is_below else render.name
 
     def report(self, event: Event) -> None:

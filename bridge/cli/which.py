@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli import options
+from bridge.disk import is_file
 from bridge.errors import ConfigError
 from bridge.words import escaped
 
@@ -27,7 +27,7 @@ def drop_meant(word: str, settings: Settings, outboxes: Sequence[Path] = ()) -> 
     from bridge.domain.drop import MANIFEST
 
     place = Path(word).expanduser().absolute()
-    if options.is_folder(place) and (place / MANIFEST).is_file():
+    if is_file(place / MANIFEST):
         return place
     places = [*outboxes] or [*(inbox.outbox for inbox in settings.inboxes), Path.cwd()]
     drops = [drop for folder in dict.fromkeys(one.absolute() for one in places) for drop in find_drops(folder)]

@@ -17,6 +17,7 @@ from bridge.config.layers import Layers
 from bridge.config.places import CONFIG_VARIABLE, default_file
 from bridge.config.values import Part
 from bridge.config.watch import Daemon, Inbox, Intake, Tell
+from bridge.disk import is_file
 from bridge.domain.preset import OutputOptions, Preset
 from bridge.errors import ConfigError
 
@@ -73,7 +74,7 @@ def load(
     path = file
     if path is None and environment.get(CONFIG_VARIABLE):
         path = Path(environment[CONFIG_VARIABLE]).expanduser()
-    if path is None and default_file().is_file():
+    if path is None and is_file(default_file()):
         path = default_file()
     if path is not None:
         layers.add_file(path)

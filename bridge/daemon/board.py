@@ -50,7 +50,8 @@ class Board:
         self._stage_began = 0.0
         self._last: deque[Ended] = deque(maxlen=_MOST_ENDED)
         self._failed: deque[Ended] = deque(maxlen=_MOST_ENDED)
-        self._written: Status | None = None
+        self._status: Status | None = None
+        self._is_written = False
         self._written_at = float("-inf")
 
     # Told
@@ -107,14 +108,14 @@ class Board:
         now = self._monotonic()
         if state != "stopped" and now - self._written_at < (_SOONEST_SECONDS if changed else _EVERY_SECONDS):
             return not changed
-        if changed or self._written is None:
+        if changed or self._status is None:
             counts: dict[str, int] = {}
             for (_, one), number in self._journal.counts(ACTIVE).items():
                 counts[one] = counts.get(one, 0) + number
             newest = self._journal.works(_HELD, newest=_MOST_HELD)
             held = tuple(Held(str(one.path), one.state, one.reason) for one in reversed(newest))
         else:
-            counts, held = dict(self._written.counts), self._written.held
+            counts, held = dict(self._status.counts), self._status.held
         status = Status(
             state=state,
             pid=os.getpid(),
@@ -127,9 +128,9 @@ class Board:
             paused_by=paused_by,
             problems=problems,
         )
-        if status != self._written or now - self._written_at >= _HEARTBEAT_SECONDS:
-            self._written, self._written_at = status, now
-            write_status(self._folder, status, self._clock())
+        if status != self._status or not self._is_written or now - self._written_at >= _HEARTBEAT_SECONDS:
+            self._status, self._written_at = status, now
+            self._is_written = write_status(self._folder, status, self._clock())
         return True
 
     def _current(self, work: Work) -> Current:

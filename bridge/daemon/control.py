@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bridge.disk import rename
 from bridge.errors import ConfigError
 from bridge.words import reason_of
 
@@ -73,7 +74,7 @@ def ask(state_folder: Path, request: Request) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part.write_text(request.model_dump_json() + "\n", encoding="utf-8")
-        part.rename(folder / f"{name}.json")
+        rename(part, folder / f"{name}.json")
     except OSError as exc:
         raise ConfigError(
             f"Cannot leave a request in {folder}: {reason_of(exc)}.",

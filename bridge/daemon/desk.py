@@ -17,6 +17,7 @@ from bridge.daemon.sameness import Sameness
 from bridge.daemon.tell import Told
 from bridge.delivery.publish import publish
 from bridge.delivery.stage import discard_stage, sweep
+from bridge.disk import is_file
 from bridge.domain.drop import MANIFEST, Staged
 from bridge.domain.events import Event, place_of
 from bridge.domain.job import Job
@@ -161,7 +162,7 @@ class Desk:
             self._journal.move(work, "cancelled")
             return
         drop = self._made_before
-        if (drop / MANIFEST).is_file():
+        if is_file(drop / MANIFEST):
             self._told.say(f"  {work.path.name} was done before")
         else:
             name = work.path.name

@@ -16,6 +16,7 @@ from bridge.daemon.outboxes import Outboxes
 from bridge.daemon.parked import keep_reason
 from bridge.daemon.places import Places
 from bridge.daemon.tell import Messenger, Told
+from bridge.disk import is_folder
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, Drop
 from bridge.domain.work import Identified, Work
 from bridge.errors import BridgeError, ReadError, RenderChangedError, SetupError
@@ -61,7 +62,7 @@ class Outcomes:
         """A work is done: say where its drop is, unless it was removed, and move the render where that is wanted."""
         work = self._journal.done(work, folder, keys)
         self.finished += 1
-        if folder.is_dir():
+        if is_folder(folder):
             self._told.done(work.path, Drop(folder, folder / IMPORT_SCRIPT, folder / MANIFEST))
             self._messenger.finished(self.settings.tell, work.path, folder)
         moves = any(one.path.absolute() == work.inbox and one.after == "move" for one in self.settings.inboxes)

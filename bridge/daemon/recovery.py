@@ -8,6 +8,7 @@ from pathlib import Path
 from bridge.config import Settings
 from bridge.delivery.manifest import Manifest, read, verify
 from bridge.delivery.stage import discard_stage
+from bridge.disk import is_file, is_folder
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
 from bridge.domain.work import Identified, Work
 from bridge.errors import DeliveryError
@@ -24,7 +25,7 @@ def find_staged(work: Work, outbox: Path, *, hashes: bool) -> Staged | None:
     `hashes` compares the content too, which may take seconds: at the start, not while others wait.
     """
     folder = outbox / STAGING / work.job_id / _FOLDER
-    if folder.is_dir() and not verify(folder, hashes=hashes):
+    if is_folder(folder) and not verify(folder, hashes=hashes):
         return Staged(folder, work.path.stem, outbox)
     discard_stage(outbox, work.job_id)
     return None
@@ -61,7 +62,7 @@ def rebuild(journal: Journal, settings: Settings) -> int:
 def drops_in(outbox: Path) -> Iterator[tuple[Path, Manifest]]:
     """Yield every drop in an outbox, the newest first."""
     try:
-        folders = [entry for entry in outbox.iterdir() if (entry / MANIFEST).is_file() and not entry.is_symlink()]
+        folders = [entry for entry in outbox.iterdir() if is_file(entry / MANIFEST) and not entry.is_symlink()]
     except OSError:
         return
     found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bridge.delivery.manifest import Manifest, read, verify
+from bridge.disk import is_file
 from bridge.domain.drop import MANIFEST
 from bridge.domain.work import Identified
 from bridge.errors import DeliveryError
@@ -35,7 +36,7 @@ class Sameness:
             if work.drop is not None and work.keys is not None and work.keys.drop_key == keys.drop_key
         ]
         here = [drop for drop in reversed(made) if drop.parent == outbox]
-        there = [drop for drop in here if (drop / MANIFEST).is_file()]
+        there = [drop for drop in here if is_file(drop / MANIFEST)]
         return there[0] if there else here[0] if here and not rebuild else None
 
     def stems(self, keys: Identified) -> Path | None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from bridge.disk import rename
 from bridge.session.lua import literal
 from bridge.words import escaped
 
 __all__ = ["Current", "Ended", "Held", "Status", "replace_file", "write_status"]
 
 VERSION = 1
+_LAST_WORD_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,18 @@ class Status:
     """What a person should know, in sentences."""
 
 
-def write_status(folder: Path, status: Status, now: float) -> None:
+def write_status(folder: Path, status: Status, now: float) -> bool:
     """Replace both files, as of `now` (seconds since the epoch); readers see the old one or the new one, whole.
 
-    A refusal is passed over: it is told again with the next change, and no job may fail because the disk is full.
+    Returns False where one could not be: no job may fail because the disk is full, or because Windows replaces nothing
+    that somebody reads. The last word is waited for a moment.
     """
     data = {"version": VERSION, **_as_text(asdict(replace(status, updated=now)))}
-    replace_file(folder / "status.json", json.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
-    replace_file(folder / "status.lua", f"return {literal(data)}\n")
+    patience_seconds = _LAST_WORD_SECONDS if status.state == "stopped" else 0.0
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False) + "\n"
+    in_json = replace_file(folder / "status.json", text, patience_seconds=patience_seconds)
+    in_lua = replace_file(folder / "status.lua", f"return {literal(data)}\n", patience_seconds=patience_seconds)
+    return in_json and in_lua
 
 
 def _as_text(value: Any) -> Any:
@@ -94,9 +99,12 @@ def _as_text(value: Any) -> Any:
     return [_as_text(one) for one in value] if isinstance(value, (tuple, list)) else value
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Replace a file in one step; a refusal is passed over."""
+def replace_file(path: Path, text: str, *, patience_seconds: float = 0.0) -> bool:
+    """Replace a file in one step; returns whether the system let us, within `patience_seconds` (see `disk.rename`)."""
     part = path.with_name(f".{path.name}.part")
-    with suppress(OSError):
+    try:
         part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(path)
+        rename(part, path, most_seconds=patience_seconds)
+    except OSError:
+        return False
+    return True

@@ -34,7 +34,7 @@ from bridge.delivery.records import (
     TimingsRecord,
     Versions,
 )
-from bridge.disk import disk_errors
+from bridge.disk import disk_errors, rename
 from bridge.domain.drop import MANIFEST
 from bridge.errors import DeliveryError
 from bridge.words import reason_of
@@ -100,7 +100,7 @@ def write(folder: Path, manifest: Manifest) -> Path:
         try:
             part.write_text(text, encoding="utf-8", newline="\n")
             fsync_file(part)
-            part.replace(path)
+            rename(part, path)
         except BaseException:
             part.unlink(missing_ok=True)
             raise

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bridge.delivery.manifest import Manifest, read, verify
 from bridge.delivery.stage import discard_stage
-from bridge.disk import disk_errors
+from bridge.disk import disk_errors, is_file, is_folder, rename
 from bridge.domain.drop import (
     ARDOUR_HEAD,
     ARDOUR_SESSION,
@@ -61,9 +61,9 @@ def find_drops(outbox: Path) -> list[Delivered]:
     """
     found = []
     with disk_errors("look at", outbox):
-        folders = sorted(entry for entry in outbox.iterdir()) if outbox.is_dir() else []
+        folders = sorted(entry for entry in outbox.iterdir()) if is_folder(outbox) else []
     for folder in folders:
-        if folder.is_symlink() or not (folder / MANIFEST).is_file():
+        if folder.is_symlink() or not is_file(folder / MANIFEST):
             continue
         try:
             found.append(Delivered(folder, read(folder / MANIFEST)))
@@ -174,7 +174,7 @@ def remove_drop(drop: Delivered) -> None:
     with disk_errors("delete", drop.folder):
         place.mkdir(parents=True)
         try:
-            drop.folder.rename(place / "drop")
+            rename(drop.folder, place / "drop", move=os.rename)
         except OSError:
             discard_stage(outbox, name)
             raise

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bridge import disk
 from bridge.delivery.durable import fsync_folder
 from bridge.delivery.manifest import verify
 from bridge.delivery.names import safe_name, unique_name
 from bridge.delivery.stage import discard_stage
-from bridge.disk import disk_errors
 from bridge.domain.drop import IMPORT_SCRIPT, MANIFEST, STAGING, Drop, Staged
 from bridge.errors import DeliveryError
 from bridge.words import reason_of
@@ -22,9 +22,6 @@ __all__ = ["publish"]
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 """What rename answers where something is: it never replaces a folder that holds something, nor a file."""
 _MOST_REFUSALS = 100
-_HELD_OPEN = {5, 32, 33}
-"""Windows errors while a virus scanner, an indexer or a sync client looks at new files; gone after moments."""
-_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 
 def publish(
@@ -47,12 +44,12 @@ def publish(
     place = _place(staged.folder)
     wanted = safe_name(staged.name)
     refused: set[str] = set()
-    with disk_errors("deliver to", staged.outbox):
+    with disk.disk_errors("deliver to", staged.outbox):
         while True:
             taken = refused.union(entry.name for entry in staged.outbox.iterdir())
             folder = staged.outbox / unique_name(wanted, taken)
             try:
-                _rename(staged.folder, folder, rename, sleep)
+                disk.rename(staged.folder, folder, move=rename, sleep=sleep)
                 break
             except OSError as exc:
                 if exc.errno not in _TAKEN or len(refused) == _MOST_REFUSALS:
@@ -71,17 +68,6 @@ def _confirm(outbox: Path, folder: Path) -> str:
         reason = reason_of(exc)
         return f"{folder.name} is there, but its disk did not confirm that ({reason}): check that disk."
     return ""
-
-
-def _rename(source: Path, target: Path, rename: Callable[[Path, Path], None], sleep: Callable[[float], None]) -> None:
-    for pause_seconds in _PAUSES_SECONDS:
-        try:
-            return rename(source, target)
-        except OSError as exc:
-            if getattr(exc, "winerror", None) not in _HELD_OPEN:
-                raise
-        sleep(pause_seconds)
-    return rename(source, target)
 
 
 def _place(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from bridge.delivery import lockfile
 from bridge.delivery.durable import fsync_folder, fsync_tree, remove_tree
-from bridge.disk import disk_errors
+from bridge.disk import disk_errors, is_folder
 from bridge.domain.drop import STAGING
 from bridge.errors import DestinationError, NoSpaceError
 from bridge.units import format_bytes
@@ -114,7 +114,7 @@ def sweep(outbox: Path) -> None:
     refuses: whoever stages next tells.
     """
     staging = outbox / STAGING
-    if not _is_folder(staging):
+    if not is_folder(staging) or staging.is_symlink():
         return
     with suppress(OSError):
         for path in list(staging.iterdir()):
@@ -198,14 +198,6 @@ def _check_is_ours(outbox: Path, staging: Path) -> None:
             hint=f"Remove {staging}; it is made anew.",
             path=staging,
         )
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir() and not path.is_symlink()
-    except OSError:
-        # A name that the disk does not take.
-        return False
 
 
 def _remove(place: Path) -> None:

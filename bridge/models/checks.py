@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from bridge.disk import rename
+
 __all__ = ["Checks", "sha256_of", "write_whole"]
 
 _SETTLED_NS = 2_000_000_000
@@ -32,7 +34,7 @@ def write_whole(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        Path(name).replace(path)
+        rename(Path(name), path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

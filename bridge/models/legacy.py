@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge.disk import rename
 from bridge.errors import ModelError
 from bridge.models.checkpoint import BROKEN, Checkpoint, Tensor
 from bridge.models.checks import sha256_of
@@ -133,7 +134,7 @@ def _write(out: Path, metadata: Mapping[str, str], tensors: Mapping[str, npt.NDA
             file.close()
             Path(file.name).unlink(missing_ok=True)
             raise
-    Path(file.name).replace(out)
+    rename(Path(file.name), out)
 
 
 def _refusal(path: Path, reason: str) -> ModelError:

@@ -32,7 +32,7 @@ from bridge.delivery.records import (
 )
 from bridge.delivery.stage import Stage
 from bridge.delivery.stemfiles import StemFiles
-from bridge.disk import disk_errors
+from bridge.disk import disk_errors, rename
 from bridge.domain.drop import ARDOUR_SESSION, IMPORT_SCRIPT, PROJECT, TEMPO_MIDI, DropPlan, PlannedFile
 from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.plugins import Insert
@@ -103,7 +103,7 @@ def hand_over(job: Job, outcome: Outcome, snapshot: Path, stage: Stage, watch: W
         if file.kind == "mix":
             with disk_errors("write", stage.folder / file.path):
                 (stage.folder / file.path).parent.mkdir(exist_ok=True)
-                snapshot.rename(stage.folder / file.path)
+                rename(snapshot, stage.folder / file.path)
                 if render.midi:
                     (stage.folder / file.path).with_suffix(".mid").write_bytes(render.midi)
     weights = [member.sha256 for member in outcome.model.members]

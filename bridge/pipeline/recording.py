@@ -14,7 +14,7 @@ from bridge.delivery.names import safe_name
 from bridge.delivery.reuse import Reused
 from bridge.delivery.stage import Stage
 from bridge.delivery.stemfiles import StemFiles, StemRecorder
-from bridge.disk import disk_errors
+from bridge.disk import disk_errors, rename
 from bridge.domain.drop import DropPlan
 from bridge.domain.events import Stage as StageName
 from bridge.domain.stems import StemBlock, StemChoice, kind_of
@@ -89,7 +89,7 @@ class Recording:
         for stem, path in paths.items():
             with disk_errors("write", path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                reused.paths[stem].rename(path)
+                rename(reused.paths[stem], path)
             self.checksums[path] = reused.records[stem].sha256
         self._proven_db = reused.null_depth_db
         levels = {stem: reused.levels(stem) for stem in paths}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from bridge.disk import is_file
 from bridge.domain.preset import ParameterValue, Plugin
 from bridge.presets.catalog import STEP_FIELDS
 from bridge.presets.fields import Value, choice, entries, flag, read, string
@@ -74,7 +75,7 @@ def _beside(node: Node, name: str) -> str:
         return name
     folder = file.absolute().parent
     found = folder.joinpath(*re.split(r"[/\\]", name))
-    if not found.is_file():
+    if not is_file(found):
         return name
     if not found.resolve().is_relative_to(folder.resolve()):
         raise node.fail(f"'{name}' is a link that leads out of the preset's folder", "copy the file there instead")

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bridge.config import default_file
+from bridge.disk import is_file
 from bridge.domain.preset import Preset
 from bridge.errors import PresetError
 from bridge.presets.loader import load
@@ -113,7 +114,7 @@ def _base(folders: Sequence[Path], wanted: str, path: Path | None) -> Path | Ite
     named = Path(wanted)
     if named.suffix.lower() in _ENDINGS:
         found = (path.parent if path else Path()) / named
-        return found if found.is_file() else ()
+        return found if is_file(found) else ()
     files = [file for file, _ in _files(folders)]
     same = [file for file in files if file.stem.casefold() == wanted.casefold()]
     own = [number for number, file in enumerate(same) if path is not None and file.resolve() == path.resolve()]
@@ -149,7 +150,7 @@ def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
                 hint="Check that it is a folder you may read.",
                 path=folder,
             ) from exc
-        yield from ((file, is_shipped) for file in files if file.suffix.lower() in _ENDINGS and file.is_file())
+        yield from ((file, is_shipped) for file in files if file.suffix.lower() in _ENDINGS and is_file(file))
 
 
 _TEMPLATE = """\

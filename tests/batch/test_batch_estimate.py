@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import soundfile
 
-from bridge.batch.estimate import copies, estimate, formats
+from bridge.batch.estimate import copies, estimate, formats, free_bytes, sizes
+from bridge.errors import ConfigError
 from tests.signals import pink_noise
 
 
@@ -39,3 +41,16 @@ def test_a_copy_is_told_from_a_file_of_the_same_size_and_beginning(tmp_path: Pat
     places = [tmp_path / name for name in (*contents, "not there")]
     assert copies(places) == {tmp_path / "c": tmp_path / "a", tmp_path / "e": tmp_path / "d"}
     assert copies([]) == {}
+
+
+def test_a_file_that_went_away_after_it_was_listed_costs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sizes([tmp_path / "a", tmp_path / "gone"]) == {tmp_path / "a": 3}
+
+
+def test_free_space_is_that_of_the_nearest_folder_that_is_there_and_without_a_disk_that_is_said(tmp_path: Path) -> None:
+    assert free_bytes(tmp_path / "not" / "yet" / "made") > 0
+    drive = tmp_path / "Z" / "stems"
+    with pytest.raises(ConfigError, match="is not there") as raised:
+        free_bytes(drive, there=lambda _: False)
+    assert raised.value.hint

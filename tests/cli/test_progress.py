@@ -69,3 +69,12 @@ def test_bars_are_for_terminals_that_can_go_back(
     assert type(feedback(json=True)) is Json
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
     assert type(feedback(json=False)) is Lines
+
+
+def test_below_the_folder_of_a_batch_a_render_is_called_by_its_place_and_all_else_as_it_is() -> None:
+    told = Lines()
+    told.top = Path("/music")
+    assert told.about(Path("/music/a/song.wav"), "song.wav is cut.") == "a/song.wav is cut."
+    assert told.about(Path("/music/a/song.wav"), "The network failed.") == "a/song.wav: The network failed."
+    for other in (Path("/music"), Path("/elsewhere/song.wav")):
+        assert told.about(other, f"{other} cannot be looked at.") == f"{other} cannot be looked at."

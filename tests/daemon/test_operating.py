@@ -14,9 +14,12 @@ from pathlib import Path
 import lupa
 import pytest
 
+from bridge.daemon.board import Board
 from bridge.daemon.control import CONTROL, Request, ask, collect
+from bridge.domain.render import FileIdentity
+from bridge.journal.journal import open_journal
 from bridge.landmark import MARK
-from tests.daemon.houses import House, sound
+from tests.daemon.houses import House, Listener, sound
 
 MANY = 500
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -165,6 +168,26 @@ def test_the_status_reads_the_same_in_json_and_in_lua_whatever_renders_are_calle
     assert table["last"][1]["drop"] == plain["last"][0]["drop"] == str(house.outbox / house.drops()[0])
     assert table["last"][1]["render"] == plain["last"][0]["render"]
     assert not list(house.state.glob(".status*"))
+
+
+@pytest.mark.parametrize("kind", ["json", "lua"])
+def test_a_status_that_could_not_be_replaced_is_written_as_soon_as_it_can(tmp_path: Path, kind: str) -> None:
+    now = 0.0
+    file = tmp_path / f"status.{kind}"
+    file.mkdir()  # refuses a file in its place, as Windows does while somebody reads it
+    with open_journal(tmp_path) as journal:
+        board = Board(tmp_path, journal, Listener(), monotonic=lambda: now)
+        journal.see(tmp_path / "a.wav", FileIdentity(1, 2, 3, 4), tmp_path)
+        assert board.update("running", None, "", (), changed=True)
+        assert file.is_dir()
+        file.rmdir()
+        now += 1.0
+        assert board.update("running", None, "", (), changed=False)
+        assert "waiting" in file.read_text(encoding="ascii")
+        file.unlink()
+        now += 1.0
+        assert board.update("running", None, "", (), changed=False)
+        assert not file.exists(), "what is new to nobody is not written again"
 
 
 def test_the_control_folder_takes_requests_and_throws_away_everything_else(tmp_path: Path) -> None:
