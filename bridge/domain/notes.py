@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 from operator import itemgetter
 
 __all__ = ["NoteTrack", "Score", "chosen", "is_struck", "score_of"]
@@ -25,6 +26,9 @@ _RESET = 121
 _RESETS = frozenset({1, 11, 64, 65, 66, 67, 98, 99, 100, 101})
 """Controllers that a reset of all controllers takes back, besides bend and pressure; volume, pan, bank and program stay
 (MIDI Recommended Practice 15)."""
+_DATA = (6, 38)
+_SELECTORS = {98: (98, 99), 99: (98, 99), 100: (100, 101), 101: (100, 101)}
+"""Each with its pair: those of a maker's own parameter, and those of a registered one, such as the bend range."""
 _ENDS_NOTES = frozenset({120, *range(123, 128)})
 _SUSTAIN = 64
 
@@ -78,20 +82,38 @@ def score_of(tracks: Iterable[NoteTrack], sample_rate: int, frames: int) -> Scor
 
 def _in_force(before: Iterable[bytes]) -> Iterator[bytes]:
     """Yield what earlier messages still mean: settings first, then the notes that are held."""
-    settings: dict[bytes, bytes] = {}
+    settings: dict[bytes, tuple[bytes, ...]] = {}
     held: dict[bytes, bytes] = {}
+    selected: dict[int, dict[int, bytes]] = {}
     for message in before:
         kind = message[0] & 0xF0
         _follow(held, message)
         if kind == _CONTROL and message[1] == _RESET:
+            selected.pop(message[0], None)
             for what in [what for what in settings if _is_reset(what, message)]:
                 del settings[what]
         if kind in _LASTING and not (kind == _CONTROL and message[1] >= _CHANNEL_MODE):
-            what = message[:2] if kind == _CONTROL else message[:1]
+            parameter = _parameter(selected.setdefault(message[0], {}), message) if kind == _CONTROL else ()
+            what = (message[:2] if kind == _CONTROL else message[:1]) + b"".join(parameter)
             settings.pop(what, None)  # the order counts: a bank is chosen before a program
-            settings[what] = message
-    yield from settings.values()
+            settings[what] = (*parameter, message)
+    yield from chain.from_iterable(settings.values())
     yield from held.values()
+
+
+def _parameter(selected: dict[int, bytes], message: bytes) -> tuple[bytes, ...]:
+    """Return what selects the parameter that a controller sets, for the entry of its data; `selected` is kept so far.
+
+    One bend range and one tuning may be set one after the other, through the same controllers.
+    """
+    controller = message[1]
+    if controller in _DATA:
+        return tuple(selected.values())
+    if controller in _SELECTORS:
+        for other in set(selected) - set(_SELECTORS[controller]):
+            del selected[other]
+        selected[controller] = message
+    return ()
 
 
 def _is_reset(what: bytes, reset: bytes) -> bool:

@@ -257,6 +257,24 @@ def test_a_reset_before_the_render_takes_back_bend_wheel_and_pedal_of_its_channe
     assert score == (*((0, message) for message in kept), (100, on()), (200, off()))
 
 
+def test_a_bend_range_of_before_the_render_holds_though_nothing_is_selected_any_more() -> None:
+    def control(*pairs: tuple[int, int]) -> list[bytes]:
+        return [bytes((0xB0, *pair)) for pair in pairs]
+
+    bend_range = control((101, 0), (100, 0), (6, 12), (38, 0))
+    tuning = control((101, 0), (100, 2), (6, 70))
+    nothing = control((101, 127), (100, 127))
+    earlier = [(-1.0, message) for message in (*bend_range, *tuning, *nothing)]
+    sent = [message for _, message in score_of([track(*earlier, (0.1, on()), (0.2, off()))], 1000, 300)][:-2]
+    entered, selected = {}, {}
+    for message in sent:
+        selected[message[1]] = message[2]
+        if message[1] == 6:
+            entered[selected[101], selected[100]] = message[2]
+    assert entered == {(0, 0): 12, (0, 2): 70}
+    assert sent[-2:] == nothing
+
+
 def test_a_pedal_that_a_reset_lifted_is_not_lifted_again() -> None:
     down = bytes((0xB0, 64, 127))
     assert score_of([track((0.0, down), (0.1, RESET))], 1000, 300) == ((0, down), (100, RESET))
