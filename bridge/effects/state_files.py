@@ -63,9 +63,7 @@ def _is_whole(data: bytes) -> bool:
         return False
     _, _, owner, start = _HEADER.unpack_from(data)
     entries = start + _LIST.size
-    if not all(digit in b"0123456789ABCDEFabcdef" for digit in owner) or not _HEADER.size <= start <= entries <= len(
-        data
-    ):
+    if not set(owner) <= set(_HEX) or not _HEADER.size <= start <= entries <= len(data):
         return False
     name, count = _LIST.unpack_from(data, start)
     if name != b"List" or not 0 < count <= _MOST_CHUNKS or entries + count * _CHUNK.size > len(data):
