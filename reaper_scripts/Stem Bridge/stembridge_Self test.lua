@@ -145,7 +145,17 @@ local function run(folder)
   expect("tracks after a second import", r.CountTracks(edit.PROJECT), #drop.tracks)
 end
 
-local folder = bridge.path(r.GetResourcePath(), "stembridge-self-test") .. package.config:sub(1, 1)
+-- Returns a folder that no run has used: REAPER may still hold the files of those before.
+local function new_folder()
+  local number = 0
+  while true do
+    number = number + 1
+    local made = bridge.path(r.GetResourcePath(), "stembridge-self-test", tostring(number), "")
+    if not r.file_exists(made .. "report.txt") then return made end
+  end
+end
+
+local folder = new_folder()
 r.RecursiveCreateDirectory(folder, 0)
 note("Stem Bridge self-test, REAPER " .. r.GetAppVersion() .. ", " .. os.date("%Y-%m-%d %H:%M:%S"))
 r.Main_OnCommand(NEW_TAB, 0)

@@ -62,7 +62,7 @@ end
 
 local function send()
   local config = bridge.config(here)
-  local inbox = config and config.inboxes[tonumber(bridge.setting("inbox")) or 1]
+  local inbox = config and bridge.inbox(config)
   if not inbox then return say("These scripts know no inbox. In a terminal: stem-bridge reaper install") end
   local mode = choose_mode()
   local jobs = mode and find_jobs(mode)

@@ -35,7 +35,7 @@ local function fields()
   local presets, models = bridge.choices(config)
   local inboxes = {}
   for i, inbox in ipairs(config.inboxes) do inboxes[i] = { tostring(i), inbox.path } end
-  local inbox = config.inboxes[tonumber(bridge.setting("inbox"))] or config.inboxes[1]
+  local inbox = bridge.inbox(config)
   return {
     { "mode", "Send", MODES },
     { "preset", "Preset", known(presets, inbox.preset) },

@@ -223,3 +223,23 @@ def test_the_same_name_and_size_with_other_sound_is_another_file(tmp_path: Path)
     reaper = brought_in(tmp_path, str(tmp_path / "song" / "song.rpp"))
     assert media / "Song - Vocals (2).wav" in files(reaper)
     assert media / "Song - Vocals.wav" not in files(reaper)
+
+
+def test_waveforms_are_built_to_the_end_while_another_project_is_open(tmp_path: Path) -> None:
+    reaper, drop = Reaper(), make_drop(tmp_path)
+    mine = reaper.project
+    reaper.start(drop.script)
+    reaper.open_tab()
+    reaper.pump()
+    reaper.end()
+    assert all(take.source and take.source.peaks == 0 for take in mine.takes())
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 5])
+def test_a_script_that_is_ended_in_another_tab_leaves_no_waveform_half_built(tmp_path: Path, turns: int) -> None:
+    reaper, drop = Reaper(), make_drop(tmp_path)
+    reaper.start(drop.script)
+    for _ in range(turns):
+        reaper.turn()
+    reaper.open_tab()
+    reaper.end()

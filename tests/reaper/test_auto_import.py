@@ -297,6 +297,18 @@ def test_bring_stems_in_offers_the_drops_of_this_project_newest_first(tmp_path: 
     assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: import New", "Stem Bridge: import Old"]
 
 
+def test_a_drop_whose_name_is_all_signs_of_menus_shifts_no_other(tmp_path: Path) -> None:
+    place = workplace(tmp_path)
+    drop(place, "##", OURS, "2026-02-01")
+    drop(place, "Old", OURS, "2026-01-01")
+    reaper = Reaper()
+    reaper.project.ext["stembridge/project"] = OURS
+    reaper.gfx.choices = [2]
+    reaper.run(place.script("Bring stems in"))
+    assert reaper.gfx.menus == ["-|Old|Another one ..."]
+    assert [name for name, *_ in reaper.undo_points] == ["Stem Bridge: import Old"]
+
+
 def test_a_request_is_what_the_daemon_reads(tmp_path: Path) -> None:
     place = workplace(tmp_path)
     reaper = started(place)

@@ -17,7 +17,11 @@ def report_of(tmp_path: Path, fail: str = "") -> tuple[Reaper, str]:
     if fail:
         reaper.fail_next(fail)
     reaper.run(place.script("Self test"))
-    return reaper, (tmp_path / "stembridge-self-test" / "report.txt").read_text(encoding="utf-8")
+    return reaper, newest_report(tmp_path).read_text(encoding="utf-8")
+
+
+def newest_report(tmp_path: Path) -> Path:
+    return max((tmp_path / "stembridge-self-test").glob("*/report.txt"), key=lambda path: int(path.parent.name))
 
 
 def test_all_is_well_in_the_stand_in(tmp_path: Path) -> None:
@@ -41,7 +45,17 @@ def test_a_tab_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     reaper.template.append(Track(texts={"P_NAME": "Mine"}))
     reaper.run(place.script("Self test"))
     assert [one.name for one in reaper.project.tracks] == ["Mine"]
-    assert "nothing was tried" in (tmp_path / "stembridge-self-test" / "report.txt").read_text(encoding="utf-8")
+    assert "nothing was tried" in newest_report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_second_run_writes_to_nothing_that_reaper_may_hold_open(tmp_path: Path) -> None:
+    reaper, _ = report_of(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "stembridge-self-test").rglob("*.*")}
+    first = newest_report(tmp_path)
+    reaper.run(tmp_path / "Scripts" / "Stem Bridge" / "stembridge_Self test.lua")
+    assert str(newest_report(tmp_path)) in reaper.messages[1]
+    assert newest_report(tmp_path) != first
+    assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 def test_the_projects_that_were_open_are_not_touched(tmp_path: Path) -> None:

@@ -339,3 +339,19 @@ def test_scripts_that_reapack_put_elsewhere_find_what_the_installation_wrote_dow
     reaper.ext_state["stembridge", "mode"] = "master"
     reaper.run(elsewhere / "stembridge_Send to bridge.lua")
     assert len(place.renders()) == 1, reaper.messages
+
+
+def test_a_project_that_got_its_id_asks_to_be_saved_and_one_that_has_it_does_not(tmp_path: Path) -> None:
+    place, reaper = workplace(tmp_path), busy(tmp_path)
+    send(reaper, place, "master")
+    assert reaper.asks_to_save
+    reaper.asks_to_save = False
+    send(reaper, place, "master")
+    assert not reaper.asks_to_save
+
+
+def test_an_inbox_that_was_chosen_and_is_gone_from_the_settings_leaves_the_first_one(tmp_path: Path) -> None:
+    place, reaper = workplace(tmp_path), busy(tmp_path)
+    reaper.ext_state["stembridge", "inbox"] = "7"
+    send(reaper, place, "master")
+    assert len(place.renders()) == 1, reaper.messages

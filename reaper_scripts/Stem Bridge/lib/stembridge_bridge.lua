@@ -29,7 +29,8 @@ function bridge.read(path)
   return text
 end
 
--- Writes a file under a hidden name and renames it, so that nobody reads half of it. Returns true, or nil and why not.
+-- Writes a new file under a hidden name and renames it, so that nobody reads half of it; Windows renames onto no file
+-- that is there. Returns true, or nil and why not.
 function bridge.write(folder, name, text)
   local part = bridge.path(folder, "." .. name .. ".part")
   local file, why = io.open(part, "wb")
@@ -111,6 +112,11 @@ function bridge.keep(name, value)
   r.SetExtState(SECTION, name, value, true)
 end
 
+-- Returns the inbox that the settings name; the first one where that is no longer there.
+function bridge.inbox(config)
+  return config.inboxes[tonumber(bridge.setting("inbox"))] or config.inboxes[1]
+end
+
 -- Returns the project's own identity, which it keeps when it is saved; made where it has none, when `is_made`.
 function bridge.project_id(is_made)
   local _, id = r.GetProjExtState(0, SECTION, "project")
@@ -118,6 +124,7 @@ function bridge.project_id(is_made)
   if id == "" and is_made then
     id = r.genGuid("")
     r.SetProjExtState(0, SECTION, "project", id)
+    r.MarkProjectDirty(0) -- closed without being saved, it would not know its stems again
     _, id = r.GetProjExtState(0, SECTION, "project")
   end
   return id
@@ -128,7 +135,7 @@ function bridge.menu(lines, current)
   local shown = {}
   for number, line in ipairs(lines) do
     local plain = line:gsub("|", "/"):gsub("^[#!<>]+", "")
-    table.insert(shown, (number == current and "!" or "") .. plain)
+    table.insert(shown, (number == current and "!" or "") .. (plain ~= "" and plain or "-")) -- "" is a line, uncounted
   end
   gfx.init("Stem Bridge", 0, 0)
   gfx.x, gfx.y = gfx.mouse_x, gfx.mouse_y

@@ -31,8 +31,10 @@ local function build_peaks(takes)
     return
   end
   local mode = 0 -- 0 begins, 1 goes on, 2 ends
+  local project = r.EnumProjects(-1) -- another tab may be the active one meanwhile
   local function source_of(take)
-    return r.ValidatePtr2(edit.PROJECT, take, "MediaItem_Take*") and r.GetMediaItemTake_Source(take)
+    local is_there = r.ValidatePtr2(0, project, "ReaProject*") and r.ValidatePtr2(project, take, "MediaItem_Take*")
+    return is_there and r.GetMediaItemTake_Source(take)
   end
   local function step()
     local take = takes[#takes]

@@ -4,6 +4,7 @@
 local lib = ...
 local r, edit, bridge = reaper, lib.edit, lib.bridge
 local FOLDER = ".stembridge-send"
+local PROBE = ".stembridge-probe"
 local MOST = 1000 -- markers or changes of tempo in one sidecar
 
 local function markers_within(job)
@@ -73,6 +74,16 @@ local function free_name(inbox, job, taken)
   return name
 end
 
+-- A disk may be missing, and where a folder is made in its place the sound would lie where nobody looks.
+local function can_write_to(inbox)
+  local path = bridge.path(inbox, PROBE)
+  local file = io.open(path, "wb")
+  if not file then return false end
+  file:close()
+  os.remove(path)
+  return true
+end
+
 local function hand_over(one, inbox)
   local ok, why = bridge.write(inbox, one.name .. ".wav.json", one.sidecar)
   if ok then
@@ -87,7 +98,7 @@ return function(jobs, mode, inbox)
   for _, job in ipairs(jobs) do
     if #job.mute > MOST then return nil, ("More than %d things feed %s. Send a bus instead."):format(MOST, job.name) end
   end
-  if not os.rename(inbox, inbox) then return nil, "The inbox is not there: " .. inbox end -- a disk may be missing
+  if not can_write_to(inbox) then return nil, "The inbox is not there, or nothing can be written to it: " .. inbox end
   local project = bridge.project_id(true)
   if project == "" then return nil, "REAPER could not store an id in the project. Save the project, and send again." end
   local folder = bridge.path(inbox, FOLDER)

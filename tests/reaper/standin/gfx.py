@@ -45,13 +45,15 @@ class Gfx:
         """Tell whether there is such a function."""
         return name in _FUNCTIONS
 
-    def call(self, name: bytes, variables: Any, *args: object) -> tuple[object, ...]:
+    def call(self, name: bytes, variables: Any, *args: Any) -> tuple[object, ...]:
         """Do what a function does; returns True and its results, or False and what is wrong."""
         fewest, most = _FUNCTIONS[name]
         if not fewest <= len(args) <= most:
             return False, f"gfx.{name.decode()}: {len(args)} arguments".encode()
         if not self.is_open and name not in (b"init", b"quit"):
             return False, f"gfx.{name.decode()}: there is no window".encode()
+        if name == b"showmenu" and b"" in bytes(args[0]).split(b"|"):
+            return False, b"gfx.showmenu: an empty entry is a line, which is not counted"
         self.variables = variables
         self.calls[name.decode()] += 1
         method: Callable[..., object] | None = getattr(self, f"_{name.decode()}", None)

@@ -94,6 +94,8 @@ class Reaper:
         """Bits: 1 plays, 2 paused, 4 records."""
         self.sample_rate = 8000
         self.resource_path = ""
+        self.asks_to_save = False
+        """Whether a script said that the project has changed, beside its undo blocks."""
         self.actions: list[tuple[int, str]] = []
         """Scripts in the list of actions: section and path."""
         self.toggles: dict[int, int] = {}
@@ -217,7 +219,8 @@ class Reaper:
             before, self.before_loose_edits = self.before_loose_edits, None
             assert self.project.state() == before, "what was edited outside an undo block was not put back"
         assert not self.loose_sources, f"sources leak: {[source.path for source in self.loose_sources]}"
-        building = [take.source.path for take in self.project.takes() if take.source and take.source.is_building]
+        takes = [take for project in self.projects() for take in project.takes()]
+        building = [take.source.path for take in takes if take.source and take.source.is_building]
         assert not building, f"peaks were begun and not ended: {building}"
 
     # What the calls need
@@ -229,6 +232,10 @@ class Reaper:
         self.undo_points.clear()
         self.redo_points.clear()
 
+    def projects(self) -> list[Project]:
+        """Return every open project, the active one first."""
+        return [self.project, *(one for one in self.tabs if one is not self.project)]
+
     def locate(self, path: str) -> Path:
         """Find the real file behind a path that a script names."""
         for drive, folder in self._drives.items():
@@ -239,8 +246,9 @@ class Reaper:
     def is_alive(self, thing: object) -> bool:
         """Tell whether a pointer still points at something."""
         if isinstance(thing, Source):
-            return thing in self.loose_sources or any(take.source is thing for take in self.project.takes())
-        return any(thing is one for one in (self.project, *self.tabs)) or self.project.holds(thing)
+            takes = (take for project in self.projects() for take in project.takes())
+            return thing in self.loose_sources or any(take.source is thing for take in takes)
+        return any(thing is one or one.holds(thing) for one in self.projects())
 
     @staticmethod
     def kind_of(thing: object) -> str:

@@ -61,6 +61,18 @@ local gfx = setmetatable({}, {
   end,
 })
 
+-- As on Windows: no file takes the place of another, and no folder is renamed, since a file in it may be open.
+local function rename(from, to)
+  for _, name in ipairs({ to, from .. "/." }) do
+    local there = io.open(name, "rb")
+    if there then
+      there:close()
+      return nil, name .. ": Permission denied", 13
+    end
+  end
+  return os.rename(from, to)
+end
+
 local function strict_globals()
   local env = { reaper = reaper, gfx = gfx, package = { config = own_os .. "\n;\n?\n!\n-\n" } }
   local allowed = "assert debug error getmetatable io ipairs load math next os pairs pcall print rawequal rawget "
@@ -68,6 +80,7 @@ local function strict_globals()
   for name in allowed:gmatch("%w+") do
     env[name] = _G[name]
   end
+  env.os = setmetatable({ rename = rename }, { __index = os })
   local function refuse(_, name) error("global variable '" .. tostring(name) .. "'", 2) end
   return setmetatable({}, { __index = setmetatable(env, { __index = refuse }), __newindex = refuse })
 end

@@ -121,6 +121,9 @@ class Window:
         self._project.ext[f"{section}/{key}"] = value
         return len(value)
 
+    def MarkProjectDirty(self, _proj: object) -> None:
+        self._reaper.asks_to_save = True
+
     def GetSetProjectInfo(self, _proj: object, key: str, value: float, is_set: bool) -> float:
         self._refuse(check_key("GetSetProjectInfo", key, is_set=is_set))
         if key not in RENDER_NUMBERS:
@@ -238,8 +241,13 @@ class Window:
 
     # Time and state
 
-    def ValidatePtr2(self, _proj: object, pointer: object, kind: str) -> bool:
-        return self._reaper.is_alive(pointer) and kind.removesuffix("*") == self._reaper.kind_of(pointer)
+    def ValidatePtr2(self, proj: object, pointer: object, kind: str) -> bool:
+        if kind.removesuffix("*") != self._reaper.kind_of(pointer):
+            return False
+        if isinstance(pointer, Project):
+            return any(pointer is one for one in self._reaper.projects())
+        project = proj if isinstance(proj, Project) else self._project
+        return project.holds(pointer)
 
     def defer(self, function: object) -> bool:
         self._reaper.deferred.append(function)
