@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +30,7 @@ from bridge.domain.stems import StemBlock
 from bridge.errors import Cancelled, DeliveryError, ReadError, RenderError
 from bridge.pipeline.process import process
 from bridge.pipeline.progress import Watch
-from bridge.pipeline.recording import Recording
+from bridge.pipeline.recording import Recording, StemBlocks
 from bridge.presets.loader import parse
 from bridge.separation.choice import choose_stems
 from bridge.separation.separator import FakeSeparator
@@ -265,8 +264,9 @@ def test_a_job_that_is_taken_back_or_fails_leaves_nothing(desk: Desk) -> None:
         assert not any((desk.folder / "outbox").iterdir())
 
 
-def test_what_effects_hold_open_is_closed_before_whoever_asked_hears_that_nothing_more_can_be_written(
-    tmp_path: Path,
+@pytest.mark.parametrize("kind", ["dry", "wet"])
+def test_what_makes_the_sound_closes_its_files_before_whoever_asked_hears_that_no_more_can_be_written(
+    kind: str, tmp_path: Path
 ) -> None:
     """A folder is not removed while a file in it is open, on Windows and on network disks."""
     stems, file = ("vocals", "other"), tmp_path / "mix.wav"
@@ -274,9 +274,9 @@ def test_what_effects_hold_open_is_closed_before_whoever_asked_hears_that_nothin
     with open_stage(tmp_path / "outbox", "job") as stage, open_sound(file, stage.work) as mix, ExitStack() as held:
         aside = held.enter_context(tempfile.TemporaryFile(dir=stage.work))
 
-        def run(_: object) -> Iterator[StemBlock]:
+        def run(_: object = None) -> StemBlocks:
             with held:
-                yield StemBlock(0, {"vocals": np.full((2, 9), np.nan, np.float32)})
+                yield StemBlock(0, dict.fromkeys(stems, np.full((2, 9), np.nan, np.float32)))
 
         choice = choose_stems(stems, SeparationOptions())
         plan = plan_drop(
@@ -285,7 +285,7 @@ def test_what_effects_hold_open_is_closed_before_whoever_asked_hears_that_nothin
         watch = Watch(lambda _: None, lambda: False)
         recording = Recording(plan, choice, {"vocals"}, stage, mix, Chunks(), watch)
         with pytest.raises(DeliveryError, match="is not a number") as caught:
-            recording.wet(run)
+            recording.wet(run) if kind == "wet" else recording.dry(run(), "separate")
         assert caught.tb is not None, "the work that failed is still at hand"
         assert aside.closed
 

@@ -29,7 +29,7 @@ from bridge.domain.drop import MANIFEST, Staged
 from bridge.domain.events import Report
 from bridge.domain.job import Job, drop_key, separation_key
 from bridge.domain.render import Render, merged
-from bridge.domain.stems import StemBlock, StemChoice, complement_name
+from bridge.domain.stems import StemChoice, complement_name
 from bridge.domain.tempo import TempoMap
 from bridge.domain.work import Identified
 from bridge.effects.graph import bind
@@ -43,7 +43,7 @@ from bridge.models.registry import find
 from bridge.models.weights import checksums
 from bridge.pipeline.handover import Outcome, hand_over, model_record
 from bridge.pipeline.progress import Cancel, Watch
-from bridge.pipeline.recording import Recording
+from bridge.pipeline.recording import Recording, StemBlocks
 from bridge.separation.choice import choose_stems
 from bridge.separation.separate import separate
 from bridge.separation.separator import Separator
@@ -185,7 +185,7 @@ def _source_of_stems(
     if job.stems_from is None:
         model = find(job.separation.model, job.model_folders)
 
-        def blocks() -> Iterator[StemBlock]:
+        def blocks() -> StemBlocks:
             separator = separators(job)
             yield from separate(separator, mix, scanned or scan(mix), job.separation, store)
             if separator.left is not None:
@@ -217,7 +217,7 @@ def _source_of_stems(
         yield _Source(reused.choice, record, lambda: reused.manifest.model)
 
 
-def _told(reused: Reused, done: Callable[[float], None]) -> Iterator[StemBlock]:
+def _told(reused: Reused, done: Callable[[float], None]) -> StemBlocks:
     """Pass the stems of a drop through, as the second half of a stage."""
     shape = reused.manifest.render.format
     for block in reused.blocks():

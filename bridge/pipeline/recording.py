@@ -21,12 +21,14 @@ from bridge.domain.stems import StemBlock, StemChoice, kind_of
 from bridge.errors import DeliveryError
 from bridge.pipeline.progress import Watch
 
-__all__ = ["Recording", "Run"]
+__all__ = ["Recording", "Run", "StemBlocks"]
 
 _WORK_NAME_BYTES = 30
 _MEASURING = 0.9
 """Share of the time that effects take before the first block is given, where they measure at all."""
 
+StemBlocks = Generator[StemBlock, None, None]
+"""Stems on their way; whoever records them closes them."""
 Run = Callable[[Callable[[float], None]], Iterable[StemBlock]]
 """Given whom to tell what share of the measuring is done, yields what the chains print."""
 
@@ -70,7 +72,7 @@ class Recording:
         files = len(self._choice.delivered) + len(self._printed)
         return (files * (1 if self._in_place else 2) + self._put_aside) * source.frames * source.channels * 4
 
-    def dry(self, blocks: Iterable[StemBlock], stage: StageName | None) -> StemFiles:
+    def dry(self, blocks: StemBlocks, stage: StageName | None) -> StemFiles:
         """Record the dry stems as they come; this is where the network works, when `stage` is "separate".
 
         None: it is part of a stage that reports itself.
@@ -98,11 +100,9 @@ class Recording:
     def wet(self, run: Run) -> StemFiles:
         """Record what the chains print; nothing when none does."""
         paths = {stem: self._place(stem, wet=True) for stem in self._printed}
-        # However it ends, what the chains hold open is closed before the folder that it lies in is removed.
-        with closing(self._told(run)) as blocks:
-            return self._record(blocks, paths, None)
+        return self._record(self._told(run), paths, None)
 
-    def _told(self, run: Run) -> Generator[StemBlock, None, None]:
+    def _told(self, run: Run) -> StemBlocks:
         """Run the chains as one stage, which goes on while they measure."""
         seconds, measured = self._mix.format.seconds, 0.0
         with self._watch.stage("effects", seconds) as done:
@@ -118,14 +118,15 @@ class Recording:
                 done(measured + (seconds - measured) * position)
 
     def _record(
-        self, blocks: Iterable[StemBlock], paths: dict[str, Path], stage: StageName | None, frames: int | None = None
+        self, blocks: StemBlocks, paths: dict[str, Path], stage: StageName | None, frames: int | None = None
     ) -> StemFiles:
         source = self._mix.format
         chunks = self._chunks if self._in_place else None
         recorder = StemRecorder(paths, source, chunks, frames=frames if self._in_place else None)
         if not paths:
             return recorder.recorded(self._stage.work)
-        with recorder:
+        # However it ends, what makes the blocks closes its files before the folder that they lie in is removed.
+        with recorder, closing(blocks):
             told = blocks if stage is None else self._watch.blocks(blocks, stage, source.sample_rate, source.seconds)
             for block in told:
                 recorder.add(block)
