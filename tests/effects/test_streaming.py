@@ -110,6 +110,8 @@ def test_distortion_is_that_of_pedalboard_but_for_the_rounding_of_its_tanh(drive
 SQUASH = Effect("Compressor", {"threshold_db": -30.0, "ratio": 4.0, "link": True})
 LIMIT = Effect("BrickwallLimiter", {"ceiling_db": -18.0})
 OURS: dict[str, Chain] = {
+    "Delay": (Effect("Delay", {"delay_seconds": 0.3, "feedback": 0.5}),),
+    "Distortion": (Effect("Distortion", {"drive_db": 18.0}),),
     "DeEsser": (Effect("DeEsser", {"threshold_db": -40.0}),),
     "Ducker": (Effect("Ducker", {"under": "drums", "threshold_db": -40.0}),),
     "Fade": (Effect("Fade", {"in_seconds": 0.1, "out_seconds": 0.2, "shape": "sine"}),),
