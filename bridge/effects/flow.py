@@ -55,6 +55,8 @@ class Trim:
     """To the reference loudness; taken back after the chain."""
     after: float = 1.0
     """To the target."""
+    lufs: float | None = None
+    """Loudness of what comes out, where a target is; elsewhere it is taken for that of what goes in."""
 
 
 class Flow:
@@ -134,7 +136,8 @@ class Flow:
         """Give a Ducker the other stem, at the loudness that this one is brought to."""
         gain = 1.0
         if node.reference_lufs is not None:
-            gain = change(node.reference_lufs, self._dry.levels(stem).lufs)
+            lufs = self._trims.get(stem, Trim()).lufs
+            gain = change(node.reference_lufs, self._dry.levels(stem).lufs if lufs is None else lufs)
         return _scaled(self.output(stem), gain)
 
     def _ended(self, blocks: Blocks, gain: float, limit: int, fade: int) -> Blocks:

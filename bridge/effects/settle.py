@@ -92,7 +92,8 @@ def settle(
                 after = change(heard.lufs if node.target_lufs == "dry" else node.target_lufs, made.lufs)
             elif node.target_peak_db is not None:
                 after = change(node.target_peak_db, gain_to_db(made.peak))
-            trims[node.key] = Trim(before, min(after, db_to_gain(MOST_RAISE_DB)))
+            after = min(after, db_to_gain(MOST_RAISE_DB))
+            trims[node.key] = Trim(before, after, made.lufs + gain_to_db(after))
     return trims
 
 

@@ -119,6 +119,21 @@ def test_a_de_esser_turns_esses_down_and_leaves_all_else_bit_for_bit() -> None:
     assert 20 * np.log10(after[vowel] / before[vowel]) == pytest.approx(0.0, abs=0.1)
 
 
+@pytest.mark.parametrize("target", [{}, {"target_lufs": -9.0}, {"target_lufs": "dry"}, {"target_peak_db": -20.0}])
+def test_how_deep_a_stem_ducks_at_its_reference_depends_on_no_target_of_the_other(target: dict[str, Any]) -> None:
+    """At its reference it hears the other one as loud as itself, however loud that is printed."""
+    stems = {"vocals": noise(gain=0.05), "drums": noise(gain=0.02, seed=1)}
+    stems["drums"][:, RATE // 2 : RATE] = 0.0
+    duck = StemPreset((Effect("Ducker", {"under": "drums", "threshold_db": -25.0}),), reference_lufs=-20.0, tail=0.0)
+
+    def vocals(drums: StemPreset) -> FloatArray:
+        return run(Preset("p", "", {"vocals": duck, "drums": drums}), stems)["vocals"][:, : 2 * RATE]
+
+    loud = Effect("Gain", {"gain_db": 0.0})
+    np.testing.assert_allclose(vocals(StemPreset((loud,), tail=0.0, **target)), vocals(StemPreset()), rtol=1e-4)
+    assert np.abs(vocals(StemPreset())).mean() < 0.8 * np.abs(stems["vocals"]).mean(), "it ducks"
+
+
 @pytest.mark.parametrize(("rate", "hz", "channels"), [(44_100, 6000.0, 2), (96_000, 2000.0, 1), (22_050, 12_000.0, 6)])
 def test_a_de_esser_is_the_one_of_double_precision_to_within_rounding(rate: int, hz: float, channels: int) -> None:
     """Parity: SciPy's filters in float64 and Pedalboard's compressor, on the whole song at once."""
