@@ -59,13 +59,13 @@ def plugin_step(node: Node, *, plays: bool = False) -> Plugin:
     return Plugin(parameters=parameters, bypass=bypass, wet=wet, **values)  # type: ignore[arg-type]  # PLUGIN_FIELDS
 
 
-def parameters_schema() -> dict[str, Any]:
-    """Return what the JSON Schema says of `parameters`."""
+def parameters_schema(*kinds: str) -> dict[str, Any]:
+    """Return what the JSON Schema says of `parameters`; values may be of these kinds, too."""
     return {
         "type": ["object", "null"],
         "maxProperties": _MOST_PARAMETERS,
         "description": "The plugin's own parameters, by the names that 'stem-bridge plugins show' prints.",
-        "additionalProperties": {"type": ["number", "boolean", "string"]},
+        "additionalProperties": {"type": ["number", "boolean", "string", *kinds]},
     }
 
 

@@ -28,7 +28,7 @@ def schema() -> Json:
     chained: dict[str, Json] = {"chain": {"$ref": "#/$defs/chain"}, "reaper_fx": texts}
     bus = _layer(BUS_FIELDS, adopt=texts, **chained)
     stem = _layer(STEM_FIELDS, **chained)
-    player: Json = {"description": "The plugin.", **_layer(PLUGIN_FIELDS, parameters=parameters_schema())}
+    player: Json = {"description": "The plugin.", **_layer(PLUGIN_FIELDS, parameters=parameters_schema("null"))}
     instrument = _layer(STEM_FIELDS, plugin=player, tracks=texts, **chained)
     root = _layer(
         PRESET_FIELDS,

@@ -33,7 +33,7 @@ tags: [vocals]
 variables: {loud: 3}
 buses: {A: {print: true, gain_db: -1}}
 stems: {vocals: {gain_db: $loud, bus: A, target_lufs: -20, chain: [{Gain: {gain_db: 1}}]}}
-instruments: {keys: {plugin: {path: Keys.vst3}, bus: A}}
+instruments: {keys: {plugin: {path: Keys.vst3, parameters: {decay: 1}}, bus: A}}
 output: {format: flac}
 """
 
@@ -125,6 +125,7 @@ def test_the_schema_refuses_what_the_loader_refuses(text: str) -> None:
         "extends: base\nbuses: {A: {gain_db: , print: }}\ntags:\noutput: {format: }",
         "extends: base\ninstruments: {keys: {gain_db: $loud}}",
         "extends: base\ninstruments: {keys: {plugin: {parameters: {decay: 2}}}}",
+        "extends: base\ninstruments: {keys: {plugin: {parameters: {decay: }}}}",
     ],
 )
 def test_a_preset_that_says_only_what_is_different_is_valid_too(text: str, tmp_path: Path) -> None:
