@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge import errors
-from bridge.words import did_you_mean, sentence
+from bridge.words import counted, did_you_mean, sentence
 
 PACKAGE = Path(errors.__file__).parent
 KINDS = {name for name in errors.__all__ if isinstance(getattr(errors, name), type)} - {"Cancelled"}
@@ -77,3 +77,7 @@ def test_fragments_become_sentences_and_commands_stay_whole(text: str, told: str
 def test_a_slip_is_answered_with_the_nearest_name() -> None:
     assert did_you_mean("compresor", ["Compressor", "Gain"]) == "Did you mean 'Compressor'?"
     assert did_you_mean("zzz", ["Compressor", "Gain"]) == ""
+
+
+def test_one_thing_is_not_counted_as_several() -> None:
+    assert [counted(number, "sound file") for number in (0, 1, 2)] == ["0 sound files", "1 sound file", "2 sound files"]
