@@ -208,10 +208,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _document(seconds: float, lines: Sequence[str]) -> str:
     bands = ", ".join(f"{band} {low:g}-{high:g} Hz" for band, (low, high) in BANDS.items())
+    each = f"{seconds:g} s each"
     about = f"""# What the shipped presets do to the sound
 
 Written by `python -m benchmarks.presets --write` on {datetime.now(UTC):%Y-%m-%d}; do not edit. Four songs with
-true stems (rock, dance, folk, a voice that speaks over music; {seconds:g} s each), at {MIX_LUFS:g} LUFS or a peak of
+true stems (rock, dance, folk, a voice that speaks over music; {each}), at {MIX_LUFS:g} LUFS or with a peak of
 -{HEADROOM_DB:g} dBFS, whichever is lower. Every clause of the descriptions that can be measured held on each of them;
 loudness is within {LOUDNESS_TOLERANCE_LU:g} LU of what is stated, and no mix clips.
 
@@ -231,7 +232,7 @@ def _section(name: str, description: str, heard: dict[str, Song], wet: dict[str,
         "",
         description,
         "",
-        f"Peak of the mix: {before:+.1f} dBFS before, {after:+.1f} after.",
+        f"Peak of the mix: {before:+z.1f} dBFS before, {after:+z.1f} after.",
         "",
     ]
     rows = []
@@ -241,12 +242,12 @@ def _section(name: str, description: str, heard: dict[str, Song], wet: dict[str,
             loud = [one.loudness_lu for one in made]
             cells = [
                 stem,
-                f"{max(one.peak_before_db for one in made):+.1f}",
-                f"{max(one.peak_after_db for one in made):+.1f}",
-                f"{np.mean(loud):+.1f} ({min(loud):+.1f} to {max(loud):+.1f})",
-                f"{np.mean([one.crest_db for one in made]):+.1f}",
-                *(f"{np.mean([one.bands_db[band] for one in made]):+.1f}" for band in BANDS),
-                f"{np.mean([one.width for one in made]):+.2f}",
+                f"{max(one.peak_before_db for one in made):+z.1f}",
+                f"{max(one.peak_after_db for one in made):+z.1f}",
+                f"{np.mean(loud):+z.1f} ({min(loud):+z.1f} to {max(loud):+z.1f})",
+                f"{np.mean([one.crest_db for one in made]):+z.1f}",
+                *(f"{np.mean([one.bands_db[band] for one in made]):+z.1f}" for band in BANDS),
+                f"{np.mean([one.width for one in made]):+z.2f}",
             ]
             rows.append("| " + " | ".join(cells) + " |")
     if rows:
