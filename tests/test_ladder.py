@@ -23,7 +23,7 @@ LADDER = [
     ["domain"],
     ["strict_yaml", "disk"],
     ["units", "errors", "resources", "words", "mounts", "errand", "landmark", "prefetch", "neighbour", "idle"],
-    ["closing", "child_pipes"],
+    ["closing", "child_pipes", "programs"],
 ]
 """Top to bottom; rooms on one line know nothing of each other."""
 

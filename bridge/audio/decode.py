@@ -18,6 +18,7 @@ from bridge.audio.libsndfile import open_library
 from bridge.audio.write import SoundWriter
 from bridge.domain.render import AudioFormat
 from bridge.errors import NoSpaceError, ReadError
+from bridge.programs import NO_WINDOW
 
 __all__ = ["decode"]
 
@@ -105,7 +106,7 @@ def _decode_with_ffmpeg(path: Path, shape: AudioFormat, target: Path) -> None:
     command += ["-i", f"file:{path}", "-map", "0:a:0", "-t", f"{seconds + 2 * _FFMPEG_SLACK_SECONDS:.3f}"]
     command += ["-fs", str(_LARGEST_BYTES), "-c:a", "pcm_f32le"]
     command += ["-map_metadata", "-1", "-rf64", "auto", "-f", "wav", "-n", f"file:{target}"]
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, creationflags=NO_WINDOW)
     if done.returncode == 0:
         found = require_complete(target).format
         goes_on = found is None or found.seconds > seconds + _FFMPEG_SLACK_SECONDS

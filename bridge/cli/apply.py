@@ -61,7 +61,7 @@ def _job(planner: Planner, source: Path) -> Job:
     from bridge.delivery.manifest import read
     from bridge.domain.drop import MANIFEST
 
-    source = source.expanduser().resolve()
+    source = Path(os.path.realpath(source.expanduser()))
     if not is_folder(source):
         drop = drop_of(source, planner.outbox_of(source))
         return _remembering(planner.job(source, stems_from=drop), read(drop / MANIFEST))

@@ -104,11 +104,13 @@ def batch(
 
 def _folders(folder: Path, outbox: Path | None) -> tuple[Path, Path]:
     """Return the tree of renders and the folder for drops, absolute; raises ConfigError when they are the same."""
+    from bridge.intake.plain import folder_identity
+
     top = folder.expanduser().absolute()
     out = outbox.expanduser().absolute() if outbox else top.with_name(f"{top.name} stems")
     if not is_folder(top):
         raise ConfigError(f"{folder} is no folder.", hint="For single files: stem-bridge process", path=folder)
-    if top.resolve() == out.resolve():
+    if folder_identity(top) == folder_identity(out):
         raise ConfigError(f"{out} holds the renders.", hint="Give drops a folder of their own with --outbox.", path=out)
     return top, out
 

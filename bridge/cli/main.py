@@ -83,7 +83,7 @@ def _ends_are_interrupts() -> Iterator[None]:
     """Let SIGTERM, and a terminal that closes, cancel as Ctrl-C does; a signal that is ignored (nohup) stays so."""
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
+        for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                 before[number] = signal.signal(number, signal.default_int_handler)

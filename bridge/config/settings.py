@@ -45,7 +45,7 @@ class Settings(Part):
 
     def inbox_of(self, render: Path) -> Inbox | None:
         """Return the inbox that `render` lies in; None where it lies in none."""
-        return next((one for one in self.inboxes if render.resolve().is_relative_to(one.path.resolve())), None)
+        return next((one for one in self.inboxes if _real(render).is_relative_to(_real(one.path))), None)
 
     def model_of(self, inbox: Inbox | None) -> str:
         """Return the model of renders in `inbox`, or in none: its own, else `separation.model`."""
@@ -98,10 +98,15 @@ def _check(settings: Settings) -> None:
     pairs = [(one, other) for number, one in enumerate(inboxes) for other in inboxes[number + 1 :]]
     pairs += [(inbox, one.outbox) for one in settings.inboxes for inbox in inboxes]
     for one, other in pairs:
-        a, b = (Path(os.path.normcase(folder.resolve())) for folder in (one, other))
+        a, b = (_real(folder) for folder in (one, other))
         if a == b or a.is_relative_to(b) or b.is_relative_to(a):
             raise ConfigError(
                 f"{settings.file}: the folders {one} and {other} are the same, or one contains the other.",
                 hint="Give every inbox and outbox a folder of its own, side by side, so that no drop becomes a render.",
                 path=settings.file,
             )
+
+
+def _real(path: Path) -> Path:
+    """Follow links, and write a name as its system compares it; a link that leads to itself stays as it is."""
+    return Path(os.path.normcase(os.path.realpath(path)))

@@ -15,6 +15,7 @@ from bridge.config import Tell
 from bridge.domain.drop import IMPORT_SCRIPT, Drop
 from bridge.domain.events import Event
 from bridge.errors import BridgeError
+from bridge.programs import NO_WINDOW
 from bridge.words import reason_of
 
 __all__ = ["Messenger", "Note", "Told", "filled", "note_of"]
@@ -33,7 +34,6 @@ $sender = '{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}\WindowsPowerShell\v1.0\powersh
 $manager::CreateToastNotifier($sender).Show([Windows.UI.Notifications.ToastNotification]::new($page))
 """
 """For PowerShell, which every Windows has; the sender is its own, since only registered programs may show anything."""
-_NO_WINDOW = 0x08000000
 
 
 class Note(NamedTuple):
@@ -167,7 +167,7 @@ class Messenger:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, **variables},
-                creationflags=_NO_WINDOW if sys.platform == "win32" and is_ours else 0,
+                creationflags=NO_WINDOW if is_ours else 0,
                 start_new_session=not is_ours,  # a Ctrl+C for us is none for it
             )
         except (OSError, ValueError) as exc:

@@ -29,18 +29,16 @@ from bridge.closing import Closing
 from bridge.disk import disk_errors
 from bridge.domain.stems import FloatArray
 from bridge.errors import WorkerError
+from bridge.programs import NO_WINDOW, group_of_its_own, python
 from bridge.words import plain, reason_of
 
 __all__ = ["Broken", "Cage", "Refused"]
 
-_UTF8 = int(sys.getfilesystemencoding() == "utf-8")
-_COMMAND = (sys.executable, "-P", "-X", f"utf8={_UTF8}", "-m", "bridge.effects.cage")
+_COMMAND, _VARIABLES = python("bridge.effects.cage")
 _MOST_LINE_BYTES = 8 << 20
 """A shell with hundreds of plugins, or a plugin with thousands of parameters, says much."""
 _LOG_TAIL_BYTES = 2000
 _END_SECONDS = 2.0
-_NEW_PROCESS_GROUP = 0x200
-"""CREATE_NEW_PROCESS_GROUP of Windows."""
 _SOUND = "sound"
 
 
@@ -73,9 +71,6 @@ class Cage(Closing):
         with disk_errors("make a folder in", Path(tempfile.gettempdir())):
             self.folder = Path(tempfile.mkdtemp(prefix="stem-bridge-cage-"))
         """The plugin's working folder, and where it leaves its state; removed with the cage."""
-        own_group: dict[str, Any] = (
-            {"creationflags": _NEW_PROCESS_GROUP} if sys.platform == "win32" else {"start_new_session": True}
-        )
         try:
             self._process = subprocess.Popen(
                 [*command, str(memory_bytes)],
@@ -83,7 +78,8 @@ class Cage(Closing):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=self.folder,
-                **own_group,
+                env={**os.environ, **_VARIABLES},
+                **group_of_its_own(),
             )
         except OSError as exc:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -198,7 +194,10 @@ class Cage(Closing):
         if sys.platform == "win32":
             if self._process.poll() is None:
                 subprocess.run(
-                    ["taskkill", "/F", "/T", "/PID", str(self._process.pid)], capture_output=True, check=False
+                    ["taskkill", "/F", "/T", "/PID", str(self._process.pid)],
+                    capture_output=True,
+                    check=False,
+                    creationflags=NO_WINDOW,
                 )
                 self._process.kill()
         else:

@@ -6,22 +6,20 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from typing import IO, Any
 
 from bridge.errors import DeviceError
+from bridge.programs import python
 from bridge.words import reason_of
 from bridge.worker import protocol
 from bridge.worker.process_tree import ProcessTree
 
 __all__ = ["CHILD", "ChildProcess"]
 
-_UTF8 = int(sys.getfilesystemencoding() == "utf-8")
-CHILD = (sys.executable, "-P", "-X", f"utf8={_UTF8}", "-m", "bridge.worker.child")
-"""-P: no file in the folder where the user stands is taken for a module. Names of files mean the same on both sides."""
+CHILD, _VARIABLES = python("bridge.worker.child")
 _STOP_GRACE_SECONDS = 8.0
 """A closed pipe ends a child that stands between two steps; after this it is killed."""
 _LOG_TAIL_BYTES = 4000
@@ -142,7 +140,7 @@ class ChildProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={"GLIBC_TUNABLES": _LARGE_PAGES, **os.environ},
+            env={"GLIBC_TUNABLES": _LARGE_PAGES, **os.environ, **_VARIABLES},
             **self._tree.options(),
         )
         self._tree.adopt(self._process.pid)

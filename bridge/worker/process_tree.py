@@ -14,9 +14,10 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from bridge.programs import group_of_its_own
+
 __all__ = ["ProcessTree"]
 
-_NEW_PROCESS_GROUP = 0x200
 _SET_QUOTA_AND_TERMINATE = 0x0101
 """What assigning a process to a job asks for: PROCESS_SET_QUOTA | PROCESS_TERMINATE."""
 _EXTENDED_LIMITS = 9
@@ -62,7 +63,7 @@ class ProcessTree:
 
     def options(self) -> dict[str, Any]:
         """Return how to start the child: in a group of its own, so that Ctrl-C in the terminal reaches us alone."""
-        return {"creationflags": _NEW_PROCESS_GROUP} if self._kernel else {"start_new_session": True}
+        return group_of_its_own(windows=bool(self._kernel))
 
     def adopt(self, pid: int) -> None:
         """Tie a child that was just started to us; what the system refuses is passed over."""
