@@ -4,8 +4,8 @@
 
 Weights are seeded random ones of the published architectures: a random network costs what a trained one costs. Each
 figure is the operating system's for the whole command, loading included; the ratio is the median over rounds of a
-round's own. `--write` puts the result into benchmarks/results.json and between the markers of README.md; cases that
-were measured there on the same day, machine and song stay.
+round's own. `--write` puts the result into results.json and between the markers of README.md, both beside this file;
+cases that were measured there on the same day, machine and song stay.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from benchmarks.speed import Run, measured, write_song
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
-README = HERE.parent / "README.md"
+README = HERE / "README.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 OURS = ("float32", "bfloat16")
 REFERENCE = PEERS[0].name
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--cases", default=",".join(case.name for case in CASES))
-    parser.add_argument("--write", action="store_true", help="into benchmarks/results.json and README.md")
+    parser.add_argument("--write", action="store_true", help="into results.json and README.md of benchmarks")
     given = parser.parse_args()
     cases = [case for case in CASES if case.name in given.cases.split(",")]
     with tempfile.TemporaryDirectory() as scratch:
