@@ -67,7 +67,7 @@ class Recording:
         self._in_place = plan.subtype == "FLOAT" and plan.container == "WAV"
 
     def bytes_needed(self) -> int:
-        """Return how much the stems will take at the most, scratch included."""
+        """Return how much the stems will take at the most, scratch included; tails, seconds each, are not counted."""
         source = self._mix.format
         files = len(self._choice.delivered) + len(self._printed)
         return (files * (1 if self._in_place else 2) + self._put_aside) * source.frames * source.channels * 4
