@@ -8,6 +8,7 @@ from __future__ import annotations
 import plistlib
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,10 @@ KEPT = ("PATH", "STEM_BRIDGE_CONFIG", "STEM_BRIDGE_DATA", "HF_HOME", "HF_HUB_CAC
 """Variables that a service does not inherit from the terminal in which it is installed, and needs."""
 _STOP_SECONDS = 90
 """How long a stop may take before the system kills: the daemon lets a job end for a minute, then takes it back."""
-_COMMAND_SECONDS = 60.0
+_COMMAND_SECONDS = _STOP_SECONDS + 30.0
+"""A command that stops the service returns when it has stopped."""
+_UNDER_WAY = 36
+"""EINPROGRESS of macOS: launchctl answers before the service has ended, and starts none of its name until then."""
 
 
 @dataclass(frozen=True)
@@ -227,10 +231,10 @@ def _task(file: Path, command: Sequence[str], environment: Mapping[str, str], us
     )
 
 
-def install(service: Service, run: Runner) -> None:
+def install(service: Service, run: Runner, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Write the file and start the service; one that is there already is replaced. Raises ConfigError."""
     for command in service.remove:
-        run(command)
+        _ended(command, run, sleep)
     try:
         service.file.parent.mkdir(parents=True, exist_ok=True)
         service.file.write_bytes(service.content)
@@ -249,10 +253,10 @@ def install(service: Service, run: Runner) -> None:
         raise
 
 
-def remove(service: Service, run: Runner) -> bool:
+def remove(service: Service, run: Runner, *, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Stop the service and take it away; returns False when there was none. Raises ConfigError."""
     there = service.file.exists()
-    ended = [run(command) for command in service.remove]
+    ended = [_ended(command, run, sleep) for command in service.remove]
     try:
         service.file.unlink(missing_ok=True)
     except OSError as exc:
@@ -266,6 +270,19 @@ def remove(service: Service, run: Runner) -> bool:
         if command == service.remove[-1]:
             _must(service, command, ran)
     return there
+
+
+def _ended(command: Sequence[str], run: Runner, sleep: Callable[[float], None]) -> Ran:
+    """Stop the service, and wait for its end where the system does not."""
+    ran = run(command)
+    for _ in range(_STOP_SECONDS):
+        if ran.code != _UNDER_WAY:
+            return ran
+        sleep(1.0)
+        again = run(command)
+        # Once it is gone there is nothing to stop, which is no fault.
+        ran = again if again.code == _UNDER_WAY else Ran(0, ran.text)
+    return ran
 
 
 def status(service: Service, run: Runner) -> Ran | None:

@@ -135,6 +135,50 @@ def test_install_status_and_remove_leave_nothing_behind(tmp_path: Path, name: st
     assert not remove(service, system)
 
 
+class SlowLaunchd(System):
+    """Lets a job end: the first answers say that the stop is under way, the next that nothing of the name is there."""
+
+    def __init__(self, answers: int) -> None:
+        super().__init__()
+        self.answers = answers
+
+    def __call__(self, command: Sequence[str]) -> Ran:
+        ran = super().__call__(command)
+        if "bootout" not in command:
+            return ran
+        self.answers -= 1
+        return Ran(36, "Operation now in progress") if self.answers >= 0 else Ran(3, "Boot-out failed: No such process")
+
+
+def test_an_agent_that_lets_its_job_end_is_waited_for_before_it_is_started_anew(tmp_path: Path) -> None:
+    service, system, slept = planned("Darwin", tmp_path), SlowLaunchd(3), list[float]()
+    install(service, system, sleep=slept.append)
+    assert [command[1] for command in system.asked] == ["bootout"] * 4 + ["enable", "bootstrap"]
+    assert len(slept) == 3
+    assert remove(service, SlowLaunchd(2), sleep=slept.append), "that it is gone in the end is no fault"
+    install(service, System())
+    assert 0 < len(slept) < 10
+    with pytest.raises(ConfigError, match="in progress"):
+        remove(service, SlowLaunchd(10_000), sleep=slept.append)
+    assert len(slept) < 200, "a stop that never ends is not waited for without end"
+
+
+def test_a_command_may_take_as_long_as_the_daemon_may_let_its_job_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    def remembering(*_: object, timeout: float, **__: object) -> subprocess.CompletedProcess[str]:
+        given.append(timeout)
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", remembering)
+    run_command([sys.executable])
+    unit = planned("Linux", tmp_path).content.decode()
+    stop = next(line.partition("=")[2] for line in unit.splitlines() if line.startswith("TimeoutStopSec="))
+    assert given[0] > float(stop)
+
+
 @pytest.mark.parametrize("name", ["Linux", "Darwin", "Windows"])
 def test_a_command_that_fails_is_named_with_its_last_words(tmp_path: Path, name: str) -> None:
     service = planned(name, tmp_path)

@@ -7,7 +7,7 @@ import os
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -43,6 +43,7 @@ class Screen(Feedback):
         """`status` is the daemon's status.json."""
         super().__init__()
         self._status = status
+        self._read: Mapping[str, Any] = {}
         self._live = self._lines()
 
     def _lines(self) -> Live:
@@ -100,11 +101,10 @@ class Screen(Feedback):
     def _text(self, width: int) -> Text:
         from rich.text import Text
 
-        try:
-            status = json.loads(self._status.read_bytes())
-        except (OSError, ValueError):
-            # Not written yet.
-            return Text("")
+        # Not written yet, or just being replaced (Windows): what was read last is shown.
+        with suppress(OSError, ValueError):
+            self._read = json.loads(self._status.read_bytes())
+        status = self._read
         if status.get("pid") != os.getpid() or status.get("state") == "stopped":
             # Left by an earlier run, or the last word of this one.
             return Text("")

@@ -54,4 +54,9 @@ def _move(source: Path, target: Path) -> None:
         if not target.exists():
             source.rename(target)
         return
-    source.unlink()
+    try:
+        source.unlink()
+    except OSError:
+        # Held open by somebody (Windows), or its folder takes no changes: it stays where it is, and once only.
+        target.unlink(missing_ok=True)
+        raise

@@ -93,6 +93,19 @@ def test_what_is_typed_into_a_terminal_stands_below_the_lines_and_leaves_none_be
     assert [line for line in seen(terminal.getvalue()) if line] == ["message"]
 
 
+def test_while_the_status_cannot_be_read_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "status.json"
+    file.write_text(json.dumps(STATUS), encoding="utf-8")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with Screen(file) as screen:
+        file.unlink()
+        file.mkdir()  # refuses to be read, as Windows does while it is replaced
+        screen.say("message")
+        assert any(line.startswith("Watching") for line in seen(terminal.getvalue()))
+
+
 def test_a_log_that_cannot_be_made_is_told_with_its_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match="cannot be made"):

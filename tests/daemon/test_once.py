@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
 
 from bridge.daemon.control import Request, ask
+from bridge.daemon.done_folder import put_away
 from bridge.delivery.manifest import read, verify
 from bridge.domain.drop import MANIFEST
 from bridge.errors import ConfigError
+from bridge.intake.plain import identity_of
+from bridge.journal.journal import open_journal
 from tests.daemon.houses import House, sound
 
 
@@ -226,3 +231,27 @@ def test_a_render_that_failed_twice_stands_once_among_the_failed_and_not_when_it
         house.until(lambda: len(house.told.errors) == 3)
         sound(house.inbox / "song.wav")
         house.until(lambda: house.told.drops and not failed())
+
+
+def test_a_render_that_cannot_be_taken_out_of_its_inbox_stays_there_and_only_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = tmp_path / "inbox" / "song.wav"
+    render.parent.mkdir()
+    render.write_bytes(b"sound")
+    said: list[str] = []
+
+    def held(path: Path, missing_ok: bool = False, unlink: Callable[..., None] = Path.unlink) -> None:
+        if path == render:
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        unlink(path, missing_ok)
+
+    with open_journal(tmp_path / "state") as journal:
+        work = journal.see(render, identity_of(render.stat()), render.parent)
+    monkeypatch.setattr(Path, "unlink", held)
+    for _ in range(2):
+        put_away(work, said.append)
+    assert [path.relative_to(tmp_path / "inbox").as_posix() for path in render.parent.rglob("*.wav")] == ["song.wav"]
+    assert render.read_bytes() == b"sound"
+    assert len(said) == 2
+    assert all("could not be moved" in sentence for sentence in said)
