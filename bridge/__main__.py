@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line."""
-    from bridge.cli.main import run
+    try:
+        from bridge.cli.main import run
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        # While it loads, before there is anything to tell or to take back.
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,27 @@ def test_a_preset_is_put_on_a_drop_or_on_the_render_it_came_from(
         assert new.model.name == "htdemucs_mini"
 
 
+_INTERRUPTED_WHILE_IT_LOADS = """
+import signal, sys
+from bridge.__main__ import main
+
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == "bridge.cli.main":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Impatient())
+main()
+"""
+
+
+def test_ctrl_c_while_the_program_loads_ends_with_130_and_says_nothing() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_WHILE_IT_LOADS, "--version"], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a test cannot press Ctrl-C for one process on Windows")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_ctrl_c_and_being_ended_end_with_130_and_leave_nothing(tmp_path: Path, name: str) -> None:
