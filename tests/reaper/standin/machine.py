@@ -131,7 +131,7 @@ class Reaper:
         setup = lua.execute(b"return function(text) return load(text, '@stand-in', 't') end")(SETUP)
         separator = b"\\" if drives else b"/"
         drawing = lua.table_from({b"knows": self.gfx.knows, b"call": self.gfx.call})
-        self._run, self._call = setup(self._exists, self._dispatch, separator, drawing)
+        self._run, self._call = setup(self._exists, self._dispatch, separator, drawing, self._locate)
 
     # What a test does
 
@@ -259,6 +259,9 @@ class Reaper:
 
     def _read(self, path: bytes) -> bytes:
         return self.locate(path.decode("utf-8", "surrogateescape")).read_bytes()
+
+    def _locate(self, path: bytes) -> bytes:
+        return bytes(self.locate(path.decode("utf-8", "surrogateescape")))
 
     def _exists(self, name: bytes) -> bool:
         return name.decode() in self._functions

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SETUP"]
 
 SETUP = rb"""
-local exists, call, own_os, draw = ...
+local exists, call, own_os, draw, locate = ...
 local pointers, numbers, keep = {}, {}, {}
 
 -- A true light userdata for a number: equal only to itself, cannot be indexed; the kept closure keeps it alive.
@@ -63,15 +63,18 @@ local gfx = setmetatable({}, {
 
 -- As on Windows: no file takes the place of another, and no folder is renamed, since a file in it may be open.
 local function rename(from, to)
-  for _, name in ipairs({ to, from .. "/." }) do
+  for _, name in ipairs({ locate(to), locate(from) .. "/." }) do
     local there = io.open(name, "rb")
     if there then
       there:close()
       return nil, name .. ": Permission denied", 13
     end
   end
-  return os.rename(from, to)
+  return os.rename(locate(from), locate(to))
 end
+
+local function open(path, mode) return io.open(locate(path), mode) end
+local function remove(path) return os.remove(locate(path)) end
 
 local function strict_globals()
   local env = { reaper = reaper, gfx = gfx, package = { config = own_os .. "\n;\n?\n!\n-\n" } }
@@ -80,7 +83,8 @@ local function strict_globals()
   for name in allowed:gmatch("%w+") do
     env[name] = _G[name]
   end
-  env.os = setmetatable({ rename = rename }, { __index = os })
+  env.os = setmetatable({ rename = rename, remove = remove }, { __index = os })
+  env.io = setmetatable({ open = open }, { __index = io })
   local function refuse(_, name) error("global variable '" .. tostring(name) .. "'", 2) end
   return setmetatable({}, { __index = setmetatable(env, { __index = refuse }), __newindex = refuse })
 end

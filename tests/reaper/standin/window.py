@@ -108,7 +108,8 @@ class Window:
         return (tabs[index], tabs[index].file) if 0 <= index < len(tabs) else (None, "")
 
     def GetProjectPathEx(self, _proj: object) -> str:
-        return self._project.file.rpartition("/")[0] + "/Media"
+        separator = "\\" if "\\" in self._project.file else "/"
+        return f"{self._project.file.rpartition(separator)[0]}{separator}Media"
 
     def Master_GetTempo(self) -> float:
         return self._project.bpm
