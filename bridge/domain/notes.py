@@ -23,9 +23,6 @@ _LASTING = frozenset({_CONTROL, _PROGRAM, _PRESSURE, _BEND})
 _CHANNEL_MODE = 120
 """From this controller on, messages do something once."""
 _RESET = 121
-_RESETS = frozenset({1, 11, 64, 65, 66, 67, 98, 99, 100, 101})
-"""Controllers that a reset of all controllers takes back, besides bend and pressure; volume, pan, bank and program stay
-(MIDI Recommended Practice 15)."""
 _DATA = (6, 38)
 _SELECTORS = {98: (98, 99), 99: (98, 99), 100: (100, 101), 101: (100, 101)}
 """Each with its pair: those of a maker's own parameter, and those of a registered one, such as the bend range."""
@@ -90,12 +87,10 @@ def _in_force(before: Iterable[bytes]) -> Iterator[bytes]:
         _follow(held, message)
         if kind == _CONTROL and message[1] == _RESET:
             selected.pop(message[0], None)
-            for what in [what for what in settings if _is_reset(what, message)]:
-                del settings[what]
-        if kind in _LASTING and not (kind == _CONTROL and message[1] >= _CHANNEL_MODE):
+        if kind in _LASTING and not (kind == _CONTROL and message[1] >= _CHANNEL_MODE and message[1] != _RESET):
             parameter = _parameter(selected.setdefault(message[0], {}), message) if kind == _CONTROL else ()
             what = (message[:2] if kind == _CONTROL else message[:1]) + b"".join(parameter)
-            settings.pop(what, None)  # the order counts: a bank is chosen before a program
+            settings.pop(what, None)  # the order counts: a bank is chosen before a program, a reset undoes what was
             settings[what] = (*parameter, message)
     yield from chain.from_iterable(settings.values())
     yield from held.values()
@@ -114,13 +109,6 @@ def _parameter(selected: dict[int, bytes], message: bytes) -> tuple[bytes, ...]:
             del selected[other]
         selected[controller] = message
     return ()
-
-
-def _is_reset(what: bytes, reset: bytes) -> bool:
-    """Say whether a reset of all controllers takes back a setting, which is known by its first byte or two."""
-    kind = what[0] & 0xF0
-    is_taken_back = what[1] in _RESETS if kind == _CONTROL else kind in (_PRESSURE, _BEND)
-    return is_taken_back and what[0] & 0x0F == reset[0] & 0x0F
 
 
 def _let_go(messages: Iterable[bytes]) -> Iterator[bytes]:

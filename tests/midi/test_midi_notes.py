@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.domain.notes import NoteTrack, score_of
 from bridge.domain.render import Origin
@@ -86,3 +89,63 @@ def test_a_note_beyond_the_end_is_not_played_and_one_that_lasts_beyond_it_is_let
     (found,) = read_midi(song(track), "a.mid").tracks
     score = score_of([found], 48_000, 48_000)
     assert score == ((0, ON), (24_000, b"\x90\x43\x7f"), (48_000, OFF), (48_000, b"\x80\x43\x00"))
+
+
+class Player:
+    """An instrument as MIDI 1.0 and Recommended Practice 15 describe it: what it holds after some messages."""
+
+    def __init__(self, messages: Iterable[bytes]) -> None:
+        self.held: dict[tuple[int, int], int] = {}
+        self.settings: dict[tuple[int, ...], bytes] = {}
+        self.selected: dict[int, dict[int, int]] = {}
+        for message in messages:
+            self.take(message[0] & 0xF0, message[0] & 0x0F, message[1], message[-1])
+
+    def take(self, kind: int, channel: int, what: int, value: int) -> None:
+        if kind in (0x80, 0x90):
+            self.held.pop((channel, what), None)
+            if kind == 0x90 and value:
+                self.held[channel, what] = value
+        elif kind != 0xB0:
+            self.settings[channel, kind] = bytes((what, value))
+        elif what == 121:
+            self.selected.pop(channel, None)
+            for one in (1, 64, 0xD0, 0xE0):
+                self.settings.pop((channel, one), None)
+        elif what >= 120:
+            self.held = {note: level for note, level in self.held.items() if note[0] != channel or what == 122}
+        elif what >= 98:
+            family = {one: had for one, had in self.selected.get(channel, {}).items() if one // 2 == what // 2}
+            self.selected[channel] = family | {what: value}
+        elif what == 6:
+            self.settings[channel, 6, *sum(sorted(self.selected[channel].items()), ())] = bytes((value,))
+        else:
+            self.settings[channel, what] = bytes((value,))
+
+
+def control(controller: int, value: int) -> bytes:
+    return bytes((0xB0, controller, value))
+
+
+def parameter(number: int, fine: int, value: int) -> list[bytes]:
+    """Select a parameter, registered from 100 on, and set it."""
+    return [control(number + 1, 0), control(number, fine), control(6, value)]
+
+
+PHRASES = st.one_of(
+    st.tuples(st.sampled_from([0x80, 0x90]), st.integers(60, 62), st.sampled_from([0, 90])).map(lambda m: [bytes(m)]),
+    st.builds(control, st.sampled_from([1, 7, 64, 120, 121, 122, 123]), st.integers(0, 3)).map(lambda m: [m]),
+    st.integers(0, 9).map(lambda value: [bytes((0xE0, 0, value)), bytes((0xC0, value)), bytes((0xD0, value))]),
+    st.builds(parameter, st.sampled_from([98, 100]), st.integers(0, 2), st.integers(0, 9)),
+)
+
+
+@given(st.lists(st.tuples(PHRASES, st.integers(0, 1)), max_size=12))
+def test_an_instrument_that_begins_with_the_render_holds_what_one_does_that_played_all_before(
+    phrases: list[tuple[list[bytes], int]],
+) -> None:
+    earlier = [bytes((one[0] | channel, *one[1:])) for phrase, channel in phrases for one in phrase]
+    score = score_of([NoteTrack("", tuple((-1.0, one) for one in earlier))], 1000, 300)
+    began, ever = Player(message for frame, message in score if frame == 0), Player(earlier)
+    assert (began.held, began.settings, began.selected) == (ever.held, ever.settings, ever.selected)
+    assert Player(message for _, message in score).held == {}
