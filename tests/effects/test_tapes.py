@@ -17,7 +17,7 @@ from bridge.domain.stems import FloatArray
 from bridge.effects.graph import Graph, bind
 from bridge.effects.place import BLOCK
 from bridge.effects.tape import Tape, Tapes
-from bridge.errors import Cancelled, DestinationError
+from bridge.errors import Cancelled, DestinationError, NoSpaceError
 from bridge.presets.loader import parse
 from bridge.units import db_to_gain
 from tests.effects.array_stems import ArrayStems, collect, levels
@@ -167,6 +167,22 @@ def test_a_tape_that_was_cut_behind_our_back_is_one_clear_error(tmp_path: Path) 
         assert float(next(player).max()) == 0.0
         with pytest.raises(DestinationError, match="is not there any more"):
             next(player)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_runs_full_is_told_as_that_and_every_file_is_closed_without_another_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [Path("/dev/full").open("r+b", buffering=64) for _ in range(2)]  # noqa: SIM115 - the tapes close them
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: files[len(opened)])
+    opened: list[str] = []
+    with Tapes(tmp_path) as tapes:
+        for name in "ab":
+            tapes.record(("made", name), blocks(9, []))
+            opened.append(name)
+            with pytest.raises(NoSpaceError, match=r"Cannot write to .*no space"):
+                list(tapes.play(("made", name)) or ())
+    assert [file.closed for file in files] == [True, True]
 
 
 def test_memory_does_not_grow_with_what_is_put_aside() -> None:
