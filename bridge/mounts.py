@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import sys
 from pathlib import Path
 
-__all__ = ["filesystem_of", "is_network"]
+__all__ = ["filesystem_of", "is_network", "says_remote"]
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
@@ -19,6 +20,10 @@ _NETWORK = frozenset(
 _LOCAL_FUSE = frozenset(["fuseblk", "fuse.ntfs-3g", "fuse.exfat", "fuse.mergerfs", "fuse.bindfs", "fuse.lxcfs"])
 _DRIVE_REMOTE = 4
 """Windows: what GetDriveTypeW answers for a mapped drive."""
+_STATFS_BYTES = 4096
+"""Room for the answer of macOS, which has 2168."""
+_STATFS_FLAGS = struct.Struct("=64xI")
+_MNT_LOCAL = 0x1000
 
 
 def is_network(path: Path) -> bool:
@@ -47,6 +52,12 @@ def filesystem_of(path: Path, mounts: Path = _MOUNTS) -> str:
     return kind
 
 
+def says_remote(answer: bytes) -> bool:
+    """Read `struct statfs` of macOS: whether the file system lies elsewhere."""
+    (flags,) = _STATFS_FLAGS.unpack_from(answer)
+    return not flags & _MNT_LOCAL
+
+
 if sys.platform == "win32":
 
     def _is_remote(path: Path) -> bool:
@@ -56,6 +67,19 @@ if sys.platform == "win32":
         if drive.startswith("\\\\"):
             return not drive.startswith(("\\\\?\\", "\\\\.\\")) or drive.upper().startswith("\\\\?\\UNC")
         return int(ctypes.windll.kernel32.GetDriveTypeW(drive + "\\")) == _DRIVE_REMOTE
+
+elif sys.platform == "darwin":
+
+    def _is_remote(path: Path) -> bool:
+        import ctypes
+
+        library = ctypes.CDLL(None)
+        # On Intel the plain name is that of an older call, with another answer.
+        statfs = getattr(library, "statfs$INODE64", None) or library.statfs
+        answer = ctypes.create_string_buffer(_STATFS_BYTES)
+        places = [os.path.realpath(path), *map(str, Path(os.path.realpath(path)).parents)]
+        there = any(statfs(os.fsencode(place), answer) == 0 for place in places)
+        return there and says_remote(answer.raw)
 
 else:
 

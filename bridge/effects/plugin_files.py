@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from bridge.disk import is_file, is_folder
 from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import Chain, MidSide, Parallel, Plugin, Preset
 from bridge.effects.blame import blamed
@@ -115,12 +116,12 @@ def find_preset(plugin: Plugin, options: PluginOptions) -> Path | None:
     if not plugin.preset:
         return None
     if (found := Path(plugin.preset)).is_absolute():
-        if found.is_file():
+        if is_file(found):
             return found
     else:
         wanted = _below(plugin.preset, _PRESET_ENDINGS, "plugin preset")
         for folder in options.folders:
-            if (folder / wanted).is_file():
+            if is_file(folder / wanted):
                 _check_inside(folder / wanted, folder)
                 return folder / wanted
     raise PluginError(
@@ -262,5 +263,5 @@ def _facts(program: Path) -> tuple[int, ...]:
 
 def _programs(bundle: Path) -> Iterator[Path]:
     for folder in sorted((bundle / "Contents").glob("*")):
-        if folder.is_dir() and folder.name != "Resources":
+        if is_folder(folder) and folder.name != "Resources":
             yield from (one for one in folder.glob("*") if one.is_file())

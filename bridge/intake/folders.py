@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bridge.config import Inbox
+from bridge.disk import is_folder
 from bridge.domain.drop import STAGING
 from bridge.errors import ConfigError
 from bridge.intake.filters import is_placeholder
@@ -113,7 +114,7 @@ def _refuse_other_disk(outbox: Path) -> None:
 
 
 def _surprises(inbox: Inbox, network: Callable[[Path], bool]) -> Iterator[str]:
-    if not inbox.path.is_dir():
+    if not is_folder(inbox.path):
         yield f"The inbox {inbox.path} is not there; it is watched as soon as it is."
     elif network(inbox.path):
         yield f"The inbox {inbox.path} lies on a network: renders are found a few seconds later than on a local disk."

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.disk import is_file
 from bridge.domain.drop import MANIFEST
 from bridge.errors import BridgeError, ReadError
 from bridge.intake.filters import AUDIO_SUFFIXES, is_audio_name, is_visible, natural
@@ -72,7 +73,7 @@ def _look(path: Path, *, recursive: bool) -> list[Path]:
 
 
 def _look_into(folder: Path, *, recursive: bool) -> list[Path]:
-    drop = next((one for one in (folder, *folder.parents) if (one / MANIFEST).is_file()), None)
+    drop = next((one for one in (folder, *folder.parents) if is_file(one / MANIFEST)), None)
     if drop is not None:
         raise ReadError(
             f"{folder} is part of a drop, not a folder of renders.",

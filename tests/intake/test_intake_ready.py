@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import mmap
 import os
@@ -20,7 +21,7 @@ from bridge.errors import ReadError
 from bridge.intake.plain import open_plain
 from bridge.intake.ready import UNPROVEN_SECONDS, readiness
 from bridge.intake.writer import WriterState, share_state, writer_state
-from bridge.mounts import filesystem_of, is_network
+from bridge.mounts import filesystem_of, is_network, says_remote
 from tests.audio.raw_files import chunk, fmt, riff
 from tests.intake.looking import Eyes, wav
 
@@ -363,3 +364,33 @@ def test_the_file_system_of_a_folder_is_that_of_its_nearest_mount(tmp_path: Path
 def test_an_unknown_file_system_counts_as_local(tmp_path: Path) -> None:
     assert filesystem_of(tmp_path, tmp_path / "no table") == ""
     assert not is_network(tmp_path)
+
+
+class MacStatfs(ctypes.Structure):
+    """What macOS answers, as its header writes it."""
+
+    _fields_ = (
+        ("f_bsize", ctypes.c_uint32),
+        ("f_iosize", ctypes.c_int32),
+        ("f_blocks", ctypes.c_uint64),
+        ("f_bfree", ctypes.c_uint64),
+        ("f_bavail", ctypes.c_uint64),
+        ("f_files", ctypes.c_uint64),
+        ("f_ffree", ctypes.c_uint64),
+        ("f_fsid", ctypes.c_int32 * 2),
+        ("f_owner", ctypes.c_uint32),
+        ("f_type", ctypes.c_uint32),
+        ("f_flags", ctypes.c_uint32),
+        ("f_fssubtype", ctypes.c_uint32),
+        ("f_fstypename", ctypes.c_char * 16),
+        ("f_mntonname", ctypes.c_char * 1024),
+        ("f_mntfromname", ctypes.c_char * 1024),
+        ("f_flags_ext", ctypes.c_uint32),
+        ("f_reserved", ctypes.c_uint32 * 7),
+    )
+
+
+@pytest.mark.parametrize(("flags", "remote"), [(0x04909080, False), (0x1000, False), (0x00000018, True), (0, True)])
+def test_macos_says_whether_a_disk_is_its_own(flags: int, remote: bool) -> None:
+    answer = MacStatfs(f_bsize=4096, f_type=0xFFFFFFFF, f_owner=501, f_fssubtype=0xFFFFFFFF, f_flags=flags)
+    assert says_remote(bytes(answer)) is remote
