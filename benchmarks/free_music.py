@@ -47,14 +47,22 @@ def unpacked(package: str, cache: Path) -> Path:
     return folder
 
 
-def played(midi: Path, soundfont: Path, *, start: float, seconds: float, sample_rate: int = 44100) -> dict[str, Sound]:
+def played(
+    midi: Path,
+    soundfont: Path,
+    *,
+    start: float,
+    seconds: float,
+    sample_rate: int = 44100,
+    roles: tuple[str, ...] = ROLES,
+) -> dict[str, Sound]:
     """Play a stretch of a General MIDI song, each role by itself: role to (2, frames), dry levels as the song has them.
 
     Channel 10 is the drums, programs 33 to 40 (counted from 1) are the bass, all else is `other`.
     """
     song = mido.MidiFile(midi)
     return {
-        role: _rendered(_only(song, role, start + seconds), soundfont, sample_rate, start, seconds) for role in ROLES
+        role: _rendered(_only(song, role, start + seconds), soundfont, sample_rate, start, seconds) for role in roles
     }
 
 

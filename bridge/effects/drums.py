@@ -4,9 +4,10 @@ Onset strength is the spectral flux of log magnitudes, of everything, of kick, s
 Tracking by Dynamic Programming", 2007); a fifth row, snare less kick, tells their turns from beat to beat (Goto and
 Muraoka, "Music Understanding at the Beat Level", 1995). Their autocorrelations at parts and multiples of a beat are the
 evidence for that beat. How much each of them weighs was learned from songs of known tempo, as a choice of one tempo out
-of all (McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1973; figures: benchmarks/README.md). So
-every tempo has a probability, and where the best one has little, the next is named. Ever longer multiples of the beat
-then sharpen it. It stays an estimate: half and double tempo can be mistaken for each other, as by people.
+of all (McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1973; `benchmarks/tempo_fit.py`). So
+every tempo has a probability, and where the best one has little, or owes it to being usual, the next is named. Ever
+longer multiples of the beat then sharpen it. It stays an estimate: half and double tempo can be mistaken for each
+other, as by people.
 """
 
 from __future__ import annotations
@@ -42,21 +43,26 @@ _BEATS = np.array([1 / 3, 1 / 2, 2 / 3, 1, 3 / 2, 2, 3, 4, 6, 8])
 """Parts and multiples of a beat after which something may repeat."""
 _WEIGHTS = np.array(
     (
-        (-0.68, 1.30, -0.49, 0.88, 0.88, 0.25, 0.90, -0.20, 0.88, -0.58),
-        (0.07, 0.08, 0.41, -0.04, -0.10, -2.53, 0.15, 1.17, -0.75, 1.16),
-        (0.02, -0.94, -0.36, 0.92, -0.78, 0.05, 0.32, 0.93, 0.95, 0.87),
-        (-0.47, 0.42, -0.13, 1.41, 0.51, 0.97, 0.79, -0.15, 1.72, 0.65),
-        (-0.68, -0.39, -0.26, -0.63, -0.50, 0.53, -0.34, 1.18, 0.76, 0.87),
+        (-0.40, 1.35, -0.08, 1.31, 0.31, 1.07, 0.57, 1.05, 0.38, 1.28),
+        (-0.40, -0.35, 0.30, 0.63, -0.04, -0.50, 0.81, -0.10, 0.28, 0.66),
+        (-0.24, -0.19, 0.03, 0.33, -0.09, 0.03, 0.54, -0.11, 0.69, 0.31),
+        (-0.45, 0.42, 0.00, 0.26, 0.33, 0.10, 0.59, -0.05, 0.56, 0.43),
+        (0.01, -0.51, 0.17, -1.04, -0.25, 0.85, -0.62, 1.19, -0.10, -0.05),
     )
 )
-"""What it says for a tempo that a row (all, kick, snare, hats, snare less kick) repeats after so many beats."""
-_USUAL_BPM, _USUAL_SPREAD_OCTAVES = 130.0, 0.35
+"""What it says for a tempo that a row (all, kick, snare, hats, snare less kick) repeats after so many beats.
+
+These and the usual tempo below are what `python -m benchmarks.tempo_fit` prints; figures: benchmarks/README.md.
+"""
+_USUAL_BPM, _USUAL_SPREAD_OCTAVES = 126.0, 0.35
 _SLACK_HOPS = 3
 _STRONGEST_SECONDS = (0.2, 5.0)
 """Repetitions count in relation to the strongest one within these times."""
 _FAINT = 0.05
-_SURE = 0.8
-"""A tempo with less probability may be another one; of those with more, nine of ten are right."""
+_SURE, _STILL_SURE = 0.8, 0.7
+"""A tempo with less probability may be another one, and so may one with less when usual tempos count less."""
+_DOUBTED_PRIOR = 0.5
+"""So much less. It doubts a tempo that is taken for twice or half as fast because that is more usual."""
 _SAME_OCTAVES = 0.04
 """Tempos this near are one."""
 _LEAST_CORRELATION = 0.1
@@ -132,9 +138,8 @@ def _tempo(onsets: Rows, rate: float) -> tuple[float, float | None] | None:
     """Return BPM, and another one where that is doubtful; None where nothing repeats."""
     similar = _similarity(onsets[:, 0])
     usual = -0.5 * (np.log2(_TEMPOS_BPM / _USUAL_BPM) / _USUAL_SPREAD_OCTAVES) ** 2
-    score = _evidence(onsets, rate) @ _WEIGHTS.ravel() + usual
-    share = np.exp(score - score.max())
-    share /= share.sum()
+    said = _evidence(onsets, rate) @ _WEIGHTS.ravel()
+    share, doubted = _shares(said + usual), _shares(said + _DOUBTED_PRIOR * usual)
     best = float(_TEMPOS_BPM[share.argmax()])
     beat = [
         similar[round(n * 60 * rate / best) - _SLACK_HOPS :][: 2 * _SLACK_HOPS + 1].max(initial=0) for n in (1, 2, 4)
@@ -143,8 +148,14 @@ def _tempo(onsets: Rows, rate: float) -> tuple[float, float | None] | None:
         return None
     near = np.abs(np.log2(_TEMPOS_BPM / best)) < _SAME_OCTAVES
     other = float(_TEMPOS_BPM[np.where(near, 0.0, share).argmax()])
-    is_sure = float(share[near].sum()) >= _SURE
+    is_sure = float(share[near].sum()) >= _SURE and float(doubted[near].sum()) >= _STILL_SURE
     return _exact(best, similar, rate), None if is_sure else _exact(other, similar, rate)
+
+
+def _shares(score: Rows) -> Rows:
+    """Return probabilities that add up to 1."""
+    share = np.exp(score - score.max())
+    return np.asarray(share / share.sum())
 
 
 def _exact(bpm: float, similar: Rows, rate: float) -> float:
