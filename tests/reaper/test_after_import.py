@@ -243,3 +243,15 @@ def test_a_script_that_is_ended_in_another_tab_leaves_no_waveform_half_built(tmp
         reaper.turn()
     reaper.open_tab()
     reaper.end()
+
+
+@pytest.mark.parametrize("name", ["Bring stems in", "Update stems"])
+def test_nothing_is_brought_in_by_hand_while_reaper_records(tmp_path: Path, name: str) -> None:
+    place, reaper = workplace(tmp_path), Reaper()
+    reaper.run(make_drop(tmp_path / "old", drop_id="older000").script)
+    before = reaper.project.state()
+    reaper.answers.append(str(make_drop(tmp_path / "new", drop_id="newer000").script))
+    reaper.play_state = 1 | 4
+    reaper.run(place.script(name))
+    assert reaper.messages == ["REAPER is recording. Stop it first."]
+    assert reaper.project.state() == before

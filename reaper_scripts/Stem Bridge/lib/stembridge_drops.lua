@@ -6,6 +6,7 @@ local r, bridge = reaper, lib.bridge
 local drops = {}
 local SEPARATOR = package.config:sub(1, 1)
 local MOST = 20 -- drops in the menu
+local RECORDS = 4 -- for GetPlayStateEx
 
 -- Reads the drop in a folder that ends in a separator: the table of its import.lua, or nil. No code in it is run.
 function drops.read(folder)
@@ -71,6 +72,7 @@ end
 -- Lets the user choose a drop of this project, newest first, or any other in the file system. `name` gives the words of
 -- one in the menu. Returns the drop and its folder; or nil, and the reason unless the user chose none.
 function drops.choose(config, title, name)
+  if r.GetPlayStateEx(0) & RECORDS ~= 0 then return nil, "REAPER is recording. Stop it first." end
   local found = config and drops.of_project(config, bridge.project_id(false)) or {}
   local words = {}
   for i = 1, math.min(MOST, #found) do words[i] = name(found[i].drop) end
