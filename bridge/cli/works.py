@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -139,7 +140,7 @@ def _change(what: str, wanted: str, journal: Journal, state: Path) -> int:
         if what == "cancel" and work.state in ("waiting", "stalled", "ready", "retry", "running"):
             journal.move(work, "cancelled")
             changed += 1
-        elif what == "retry" and work.path.exists():
+        elif what == "retry" and os.path.lexists(work.path):
             again = ("parked", "retry") if wanted == "all" else ("parked", "retry", "cancelled", "done", "recorded")
             if work.state in again:
                 forget_reason(state, work)
