@@ -6,6 +6,7 @@ import json
 import os
 import textwrap
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -140,7 +141,18 @@ def _held(one: Mapping[str, Any]) -> str:
 
 def _folded(line: str, width: int) -> list[str]:
     """Break a line between words; what goes on is indented."""
-    return textwrap.wrap(line, max(width, 20), subsequent_indent="    ", break_on_hyphens=False) or [""]
+    width = max(width, 20)
+    lines = [""]
+    for most in range(width, width // 2 - 1, -1):  # fewer characters where some take the room of two
+        lines = textwrap.wrap(line, most, subsequent_indent="    ", break_on_hyphens=False) or [""]
+        if max(map(_room, lines)) <= width:
+            break
+    return lines
+
+
+def _room(text: str) -> int:
+    """Return how many places a text takes on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _line_of(current: Mapping[str, Any]) -> str:

@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from bridge.cli.log import Logged
 from bridge.cli.progress import Feedback
-from bridge.cli.screen import Screen
+from bridge.cli.screen import Screen, lines_of
 from bridge.errors import ConfigError
 
 STATUS = {
@@ -91,6 +92,19 @@ def test_what_is_typed_into_a_terminal_stands_below_the_lines_and_leaves_none_be
         terminal.write("^C")
         assert [line for line in seen(terminal.getvalue()) if "^C" in line] == ["^C"]
     assert [line for line in seen(terminal.getvalue()) if line] == ["message"]
+
+
+@pytest.mark.parametrize("width", [20, 39, 80])
+@pytest.mark.parametrize(
+    "name", ["\N{CJK UNIFIED IDEOGRAPH-65E5}" * 60, "a" * 200, "so long \N{HANGUL SYLLABLE GA}" * 20]
+)
+def test_no_line_is_wider_than_the_terminal_whatever_renders_are_called(width: int, name: str) -> None:
+    current = {"render": f"/in/{name}.wav", "stage": "separate", "percent": 50}
+    held = [{"render": f"/in/{name}.wav", "state": "stalled", "reason": f"{name}.wav is not finished."}]
+    lines = lines_of(STATUS | {"current": current, "held": held, "last": []}, 0.0, width)
+    assert max(map(cell_len, lines)) <= width
+    text = "".join("".join(lines).split())
+    assert text.count("".join(name.split())) == 2, "nothing of a name is cut off"
 
 
 def test_while_the_status_cannot_be_read_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
