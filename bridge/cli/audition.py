@@ -45,7 +45,7 @@ def audition(
     from bridge.delivery.reuse import open_reused
     from bridge.domain.stems import display_name
     from bridge.effects.graph import bind
-    from bridge.effects.rack import Rack
+    from bridge.effects.plugins.rack import Rack
 
     with (
         tempfile.TemporaryDirectory() as work,

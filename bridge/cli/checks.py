@@ -241,7 +241,7 @@ def _check_presets(settings: Settings) -> Iterator[Finding]:
 
 def check_plugins(settings: Settings) -> Iterator[Finding]:
     """Look at the plugin folders, at what the last scan found in them, and at what is blocked; load nothing."""
-    from bridge.effects.scan import BLOCKED, UNKNOWN, known, scanned_at
+    from bridge.effects.plugins.scan import BLOCKED, UNKNOWN, known, scanned_at
 
     chosen = settings.plugins.options()
     if not chosen.folders:

@@ -11,7 +11,7 @@ from bridge.cli import options, output
 from bridge.errors import PluginError
 
 if TYPE_CHECKING:
-    from bridge.effects.scan import Scanned
+    from bridge.effects.plugins.scan import Scanned
 
 __all__ = ["app"]
 
@@ -26,8 +26,8 @@ def scan(
     json: options.Json = False,
 ) -> None:
     """Load every plugin in your plugin folders once, each in a process of its own, and remember what it is."""
-    from bridge.effects.blame import forget
-    from bridge.effects.scan import scan as scan_plugins
+    from bridge.effects.plugins.blame import forget
+    from bridge.effects.plugins.scan import scan as scan_plugins
 
     folders, chosen = _chosen(config)
     if retry and chosen.records is not None:
@@ -47,7 +47,7 @@ def scan(
 @app.command("list")
 def list_plugins(config: options.Config = None, json: options.Json = False) -> None:
     """List the plugins in your plugin folders, as the last scan found them; nothing is loaded."""
-    from bridge.effects.scan import known
+    from bridge.effects.plugins.scan import known
 
     folders, chosen = _chosen(config)
     _show(known(folders, chosen), json)
@@ -61,7 +61,7 @@ def show(
     json: options.Json = False,
 ) -> None:
     """Print the parameters of a plugin, by the names that presets use, with range, unit and value."""
-    from bridge.effects.scan import describe, known
+    from bridge.effects.plugins.scan import describe, known
     from bridge.words import did_you_mean, sentence
 
     folders, chosen = _chosen(config)
@@ -125,7 +125,7 @@ def _show(found: list[Scanned], json: bool) -> None:
 def _chosen(config: Path | None) -> tuple[tuple[Path, ...], Any]:
     """Return the configured folders and the options; raises PluginError where no folder is configured."""
     from bridge.config import load
-    from bridge.effects.plugin_files import standard_folders
+    from bridge.effects.plugins.files import standard_folders
 
     chosen = load(config).plugins.options()
     if not chosen.folders:

@@ -81,7 +81,7 @@ def check(
     All slips of each are told, with their lines.
     """
     from bridge.config import load
-    from bridge.effects.rack import Rack
+    from bridge.effects.plugins.rack import Rack
     from bridge.effects.tryout import try_out
     from bridge.errors import EffectError, PluginError
     from bridge.presets.shelf import find, slips_of

@@ -14,7 +14,7 @@ from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoMap
 from bridge.effects.nodes import Node
 from bridge.effects.place import BLOCK, Place
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.rack import Rack
 from bridge.effects.shared import Blocks, Shared
 from bridge.effects.steps import run_chain
 from bridge.effects.tape import Tapes

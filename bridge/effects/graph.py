@@ -25,7 +25,7 @@ from bridge.effects.drums import heard_tempo
 from bridge.effects.flow import DryStems, Flow
 from bridge.effects.nodes import Node, effects_of, lay_out
 from bridge.effects.place import BLOCK, Place
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.rack import Rack
 from bridge.effects.settle import settle, takes
 from bridge.effects.steps import run_chain
 from bridge.effects.tape import Tapes

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoMap
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.rack import Rack
 from bridge.effects.shared import Blocks
 from bridge.errors import PresetError
 

@@ -13,7 +13,7 @@ from bridge.domain.tempo import TempoMap
 from bridge.effects.flow import DryStems, Flow, Trim, change
 from bridge.effects.nodes import Node
 from bridge.effects.place import BLOCK
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.rack import Rack
 from bridge.effects.shared import Blocks
 from bridge.effects.tape import Take, Tapes
 from bridge.units import db_to_gain, gain_to_db

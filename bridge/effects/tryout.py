@@ -13,7 +13,7 @@ from bridge.domain.stems import FloatArray
 from bridge.domain.tempo import TempoChange, TempoMap
 from bridge.effects.graph import bind
 from bridge.effects.nodes import effects_of
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.rack import Rack
 
 __all__ = ["Noise", "try_out"]
 

@@ -33,8 +33,8 @@ from bridge.domain.stems import StemChoice, complement_name
 from bridge.domain.tempo import TempoMap
 from bridge.domain.work import Identified
 from bridge.effects.graph import bind
-from bridge.effects.plugin_files import fingerprint
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.files import fingerprint
+from bridge.effects.plugins.rack import Rack
 from bridge.errors import BridgeError, DeliveryError, ReadError
 from bridge.intake.midifile import midi_beside
 from bridge.intake.snapshot import Snapshot, take

@@ -12,9 +12,9 @@ import pytest
 
 from bridge.cli.checks import Machine, check_device, check_ffmpeg, check_folder, check_plugins, look_around
 from bridge.config import Settings
-from bridge.effects.blame import record_crash
-from bridge.effects.plugin_files import open_file
-from bridge.effects.scan import scan
+from bridge.effects.plugins.blame import record_crash
+from bridge.effects.plugins.files import open_file
+from bridge.effects.plugins.scan import scan
 
 Run = Callable[..., Any]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.domain.stems import FloatArray
-from bridge.effects.ear import Ear
+from bridge.effects.plugins.ear import Ear
 
 RATE = 8000
 

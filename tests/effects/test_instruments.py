@@ -15,7 +15,7 @@ from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import Bus, Effect, Instrument, Plugin, Preset, StemPreset
 from bridge.domain.stems import FloatArray
 from bridge.effects.graph import Graph, bind
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.rack import Rack
 from bridge.errors import BridgeError, EffectError
 from tests import vst3
 from tests.effects.array_stems import ArrayStems

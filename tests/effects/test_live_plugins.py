@@ -9,7 +9,7 @@ import pytest
 from bridge.domain.plugins import Insert, PluginOptions
 from bridge.domain.preset import Bus, Chain, Effect, Plugin, Preset, Send, StemPreset
 from bridge.effects.graph import Graph, bind
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.rack import Rack
 from bridge.errors import PluginError
 from tests import vst3
 

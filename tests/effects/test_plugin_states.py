@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import Plugin, Preset, StemPreset
-from bridge.effects.plugin_files import fingerprint
-from bridge.effects.rack import Rack
-from bridge.effects.state_files import MOST_BYTES, fault_of, read_state
+from bridge.effects.plugins.files import fingerprint
+from bridge.effects.plugins.rack import Rack
+from bridge.effects.plugins.states import MOST_BYTES, fault_of, read_state
 from bridge.errors import PluginError, PresetError
 from tests import vst3
 from tests.effects.test_plugins_rack import RATE, TRIM, noise, played

@@ -20,10 +20,10 @@ import pytest
 from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import Plugin, Preset, StemPreset
 from bridge.domain.stems import FloatArray
-from bridge.effects.blame import blamed, forget, record_crash
-from bridge.effects.host import Broken, Cage
-from bridge.effects.plugin_files import find_file, fingerprint
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.blame import blamed, forget, record_crash
+from bridge.effects.plugins.files import find_file, fingerprint
+from bridge.effects.plugins.host import Broken, Cage
+from bridge.effects.plugins.rack import Rack
 from bridge.errors import DestinationError, EffectError, NoSpaceError, PluginError, WorkerError
 from tests import vst3
 from tests.effects.test_plugin_states import preset_file
@@ -180,7 +180,7 @@ def children() -> list[str]:
         if process.name.isdigit():
             try:
                 line = (process / "cmdline").read_bytes()
-                mine = process.stat().st_uid == os.getuid() and b"bridge.effects.cage" in line
+                mine = process.stat().st_uid == os.getuid() and b"bridge.effects.plugins.cage" in line
                 if mine and (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
                     found.append(process.name)
             except OSError:
@@ -331,7 +331,7 @@ def test_a_cage_ends_by_itself_when_its_parent_is_killed(tmp_path: Path) -> None
     program = f"""
     import sys, time
     sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
-    from bridge.effects.host import Cage
+    from bridge.effects.plugins.host import Cage
     cage = Cage(memory_bytes={GB})
     cage.ask("describe", 60.0, path={str(vst3.plugins() / "TestTrim.vst3")!r}, plugin_name="")
     print(cage._process.pid, flush=True)

@@ -14,7 +14,7 @@ from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import Chain, Effect, MidSide, Parallel, Plugin, Preset, StemPreset
 from bridge.domain.stems import FloatArray
 from bridge.effects.graph import bind
-from bridge.effects.rack import Rack
+from bridge.effects.plugins.rack import Rack
 from bridge.errors import PluginError, PresetError
 from tests import vst3
 from tests.effects.array_stems import ArrayStems

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge.domain.plugins import PluginOptions
-from bridge.effects.plugin_files import standard_folders
-from bridge.effects.scan import Scanned, known, scan
+from bridge.effects.plugins.files import standard_folders
+from bridge.effects.plugins.scan import Scanned, known, scan
 from tests import vst3
 
 

@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from bridge.domain.stems import FloatArray
-from bridge.effects.caged_plugin import Refusal, introduced, load_plugin, take_state
-from bridge.effects.parameters import check_all, set_all
+from bridge.effects.plugins.caged_plugin import Refusal, introduced, load_plugin, take_state
+from bridge.effects.plugins.parameters import check_all, set_all
 
 __all__ = ["CagedInstrument"]
 

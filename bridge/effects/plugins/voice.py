@@ -11,12 +11,12 @@ from bridge.closing import Closing
 from bridge.domain.plugins import Insert, PluginOptions
 from bridge.domain.preset import Plugin
 from bridge.domain.stems import FloatArray, display_name
-from bridge.effects.blame import MOST_CRASHES, record_crash
 from bridge.effects.channels import channel_sets
-from bridge.effects.ear import Ear
-from bridge.effects.host import Broken, Cage, Refused
-from bridge.effects.plugin_files import PluginFile, find_preset
-from bridge.effects.state_files import MOST_BYTES, fault_of, read_state
+from bridge.effects.plugins.blame import MOST_CRASHES, record_crash
+from bridge.effects.plugins.ear import Ear
+from bridge.effects.plugins.files import PluginFile, find_preset
+from bridge.effects.plugins.host import Broken, Cage, Refused
+from bridge.effects.plugins.states import MOST_BYTES, fault_of, read_state
 from bridge.errors import BridgeError, EffectError, PluginError, PresetError
 from bridge.units import format_duration
 

@@ -10,8 +10,8 @@ import numpy as np
 import pedalboard
 
 from bridge.domain.stems import FloatArray
-from bridge.effects.parameters import Refusal, changed, check_all, read_all, set_all, shown
-from bridge.effects.state_files import MOST_BYTES, owner_of
+from bridge.effects.plugins.parameters import Refusal, changed, check_all, read_all, set_all, shown
+from bridge.effects.plugins.states import MOST_BYTES, owner_of
 from bridge.words import did_you_mean
 
 __all__ = ["BUFFER", "CagedPlugin", "Refusal", "describe", "introduced", "load_plugin", "take_state"]

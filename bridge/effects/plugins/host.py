@@ -34,7 +34,7 @@ from bridge.words import plain, reason_of
 
 __all__ = ["Broken", "Cage", "Refused"]
 
-_COMMAND, _VARIABLES = python("bridge.effects.cage")
+_COMMAND, _VARIABLES = python("bridge.effects.plugins.cage")
 _MOST_LINE_BYTES = 8 << 20
 """A shell with hundreds of plugins, or a plugin with thousands of parameters, says much."""
 _LOG_TAIL_BYTES = 2000

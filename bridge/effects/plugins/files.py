@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from bridge.disk import is_file, is_folder
 from bridge.domain.plugins import PluginOptions
 from bridge.domain.preset import Chain, MidSide, Parallel, Plugin, Preset
-from bridge.effects.blame import blamed
-from bridge.effects.state_files import read_state
+from bridge.effects.plugins.blame import blamed
+from bridge.effects.plugins.states import read_state
 from bridge.errors import PluginError
 from bridge.words import did_you_mean, reason_of, sentence
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bridge.child_pipes import own_pipes
-from bridge.effects.memory import limit_memory, memory_bytes
+from bridge.effects.plugins.memory import limit_memory, memory_bytes
 
 __all__ = ["main"]
 
@@ -61,8 +61,8 @@ def main() -> None:
 
 def _serve(channel: _Channel, questions: queue.SimpleQueue[Question], folder: Path) -> None:
     # Not before the pipes are ours: what is loaded now may print.
-    from bridge.effects.caged_instrument import CagedInstrument
-    from bridge.effects.caged_plugin import CagedPlugin, Refusal, describe
+    from bridge.effects.plugins.caged_instrument import CagedInstrument
+    from bridge.effects.plugins.caged_plugin import CagedPlugin, Refusal, describe
 
     plugin: CagedPlugin | CagedInstrument | None = None
     while True:

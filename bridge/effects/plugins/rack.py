@@ -16,10 +16,10 @@ from bridge.domain.notes import NoteTrack, Score, chosen, is_struck
 from bridge.domain.plugins import Insert, PluginOptions
 from bridge.domain.preset import Chain, Instrument, MidSide, Parallel, Plugin, Step
 from bridge.domain.stems import FloatArray, display_name, instrument_key
-from bridge.effects.blame import blamed
-from bridge.effects.plugin_files import PluginFile, find_file, missing
+from bridge.effects.plugins.blame import blamed
+from bridge.effects.plugins.files import PluginFile, find_file, missing
+from bridge.effects.plugins.voice import Voice
 from bridge.effects.shared import Shared
-from bridge.effects.voice import Voice
 from bridge.errors import PluginError
 
 __all__ = ["Rack"]

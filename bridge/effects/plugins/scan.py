@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bridge.domain.plugins import PluginOptions
-from bridge.effects.blame import Blame, blamed, is_anyone_blamed, record_crash
-from bridge.effects.host import Broken, Cage, Refused
-from bridge.effects.plugin_files import list_files, open_file
+from bridge.effects.plugins.blame import Blame, blamed, is_anyone_blamed, record_crash
+from bridge.effects.plugins.files import list_files, open_file
+from bridge.effects.plugins.host import Broken, Cage, Refused
 from bridge.errors import PluginError
 
 __all__ = ["BLOCKED", "UNKNOWN", "Scanned", "describe", "known", "scan", "scanned_at"]
