@@ -30,6 +30,7 @@ class Patrol:
         """The last round found that the inbox is not there, or is not what it was."""
         self.touched: set[Path] = set()
         """What events named since the last round began."""
+        self._clock = clock
         self._errand: Errand[Any] = Errand(late, clock=clock)
         self._round: Round | None = None
 
@@ -53,8 +54,9 @@ class Patrol:
         self._round = steps
 
     def go_on(self, seconds: float) -> None:
-        """Take the answers that come within so long each, and go on to the next question, or to the end."""
-        while self._round is not None and self._errand.is_done(seconds):
+        """Take the answers that come within so long in all, and go on to the next question, or to the end."""
+        until = self._clock() + seconds
+        while self._round is not None and self._errand.is_done(max(0.0, until - self._clock())):
             steps, self._round = self._round, None
             try:
                 question = steps.send(self._errand.take())

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bridge.config import Inbox, Settings
@@ -29,6 +30,8 @@ _NOT_BEGUN: frozenset[State] = frozenset({"waiting", "stalled", "ready", "retry"
 _SOONEST_SECONDS = 0.5
 _LATEST_SECONDS = 30.0
 _IMPATIENT_SECONDS = 60.0
+_AT_ONCE = 256
+"""Files that are judged before the first of them may begin; with thousands a disk would seem not to answer."""
 
 
 class Reconciler:
@@ -159,15 +162,16 @@ class Reconciler:
         settled = [
             one for one in pending if self._settling.observe(one[1].path, one[1].identity, one[1].path in touched)
         ]
-        if done or missing or settled:
-            judged, gone, sentences = yield lambda: (
-                [(work, found, *self._readiness(found)) for work, found in settled],
+        if done or missing:
+            gone, sentences = yield lambda: (
                 [work for work in missing if not os.path.lexists(work.path)],
                 [sentence for work in done for sentence in _put_away(work)],
             )
             for sentence in sentences:
                 self._say(sentence)
             self._miss(gone)
+        for first in range(0, len(settled), _AT_ONCE):
+            judged = yield partial(self._look_at, settled[first : first + _AT_ONCE])
             self._settle(judged)
 
     def _compare(self, inbox: Inbox, place: Path, listing: Listing) -> tuple[list[tuple[Work, Found]], list[Work]]:
@@ -221,6 +225,9 @@ class Reconciler:
         """Say whether nothing happened to a work while its disk was asked."""
         now = self._journal.get(work.id)
         return now.state in states and (now.attempts, now.identity) == (work.attempts, work.identity)
+
+    def _look_at(self, some: Collection[tuple[Work, Found]]) -> list[tuple[Work, Found, Readiness, int]]:
+        return [(work, found, *self._readiness(found)) for work, found in some]
 
     def _readiness(self, found: Found) -> tuple[Readiness, int]:
         """Judge a settled file, and say how urgent its sidecar calls it. Asks the disk; touches nothing of ours."""

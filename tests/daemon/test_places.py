@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bridge.config import Inbox, Settings
 from bridge.daemon.control import Request, ask
+from bridge.daemon.patrol import Patrol, Round
 from bridge.daemon.places import Places
+from bridge.daemon.reconcile import Reconciler
 from bridge.errand import Errand
 from bridge.intake.inbox import Listing, list_inbox
+from bridge.intake.settle import SAMPLES
 from bridge.journal.journal import Journal, open_journal
 from bridge.landmark import MARK, Sight, leave_mark, look_at
 from tests.daemon.houses import House, sound
@@ -294,3 +300,61 @@ def test_a_mark_is_written_through_no_link(tmp_path: Path) -> None:
     assert theirs.read_text() == "precious"
     assert (inbox / MARK).is_file()
     assert not (inbox / MARK).is_symlink()
+
+
+def test_of_many_renders_the_first_may_begin_before_the_last_is_judged(tmp_path: Path) -> None:
+    inbox = Inbox(path=tmp_path / "in", outbox=tmp_path / "out")
+    inbox.path.mkdir()
+    one = sound(inbox.path / "0.wav")
+    for number in range(1, 600):
+        shutil.copyfile(one, inbox.path / f"{number}.wav")
+    now = 0.0
+    with open_journal(tmp_path / "state") as journal:
+        places = Places(journal.folders)
+        reconciler = Reconciler(
+            journal,
+            Settings(inboxes=(inbox,)),
+            print,
+            lambda *_: None,
+            places,
+            include_existing=True,
+            clock=lambda: now,
+        )
+        patrol = Patrol(inbox.path, lambda: None)
+        ready: list[int] = []
+        for _ in range(SAMPLES):
+            steps = reconciler._round(inbox, patrol, ())
+            question = next(steps)
+            with suppress(StopIteration):
+                while True:
+                    question = steps.send(question())
+                    ready.append(len(journal.works({"ready"})))
+            now += 60.0
+        assert journal.counts({"ready"}) == {(inbox.path, "ready"): 600}
+        assert ready[0] == 0
+        assert len(set(ready)) > 2, "they come in portions, each with an answer of its own from the disk"
+
+
+def test_a_round_of_many_questions_keeps_the_others_waiting_no_longer_than_one_of_few() -> None:
+    now = 0.0
+    asked: list[int] = []
+
+    def questions() -> Round:
+        nonlocal now
+        for number in range(30):
+            yield partial(answered_late, number)
+            now += 0.1
+
+    def answered_late(number: int) -> None:
+        time.sleep(0.02)
+        asked.append(number)
+
+    patrol = Patrol(Path("in"), lambda: None, lambda: now)
+    patrol.begin(questions())
+    patrol.go_on(1.0)
+    assert 1 < len(asked) < 30
+    assert patrol.is_out
+    while patrol.is_out:
+        patrol.go_on(1.0)
+    assert asked == list(range(30))
+    assert patrol.rounds == 1
