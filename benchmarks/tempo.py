@@ -59,10 +59,11 @@ def main() -> None:
             spent += time.process_time() - begun
     for kind, rows in found.items():
         right, level, sure, either = np.array(rows).T
-        print(
-            f"{kind}: {len(rows)} pieces; right {right.mean():.0%}, level {level.mean():.0%}; sure {sure.mean():.0%}, "
-            f"right of those {right[sure].mean():.0%}, one of both in the others {either[~sure].mean():.0%}"
-        )
+        print(f"{kind}: {len(rows)} pieces; right {right.mean():.0%}, level {level.mean():.0%}; sure {sure.mean():.0%}")
+        if sure.any():
+            print(f"  right of the sure ones {right[sure].mean():.0%}")
+        if not sure.all():
+            print(f"  one of both in the others {either[~sure].mean():.0%}")
     print(f"CPU seconds for a minute of sound: {spent * 60 / SECONDS / sum(map(len, found.values())):.2f}")
 
 
