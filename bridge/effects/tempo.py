@@ -60,8 +60,9 @@ def stretches(effect: Effect, tempo: TempoMap | None, sample_rate: int, frames: 
     found: list[Stretch] = []
     for seconds, bpm in _tempos(tempo, frames / sample_rate):
         plain = Effect(effect.name, _at(effect, bpm), bypass=effect.bypass, wet=effect.wet)
-        if not found or plain != found[-1].effect:
-            found.append(Stretch(seconds_to_frames(seconds, sample_rate), plain))
+        start = seconds_to_frames(seconds, sample_rate)
+        if not found or (plain != found[-1].effect and start < frames):  # in the last half frame: rounded to the end
+            found.append(Stretch(start, plain))
     return tuple(found)
 
 

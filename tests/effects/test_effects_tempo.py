@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.domain.preset import Effect, Preset, StemPreset
@@ -99,6 +99,7 @@ def test_a_rate_and_a_release_may_be_note_values() -> None:
         unique_by=lambda c: c[0],
     )
 )
+@example([(60.0 - 1e-9, 90.0, False), (0.0, 120.0, False)])
 def test_any_tempo_map_gives_stretches_in_order_from_the_first_frame(changes: list[tuple[float, float, bool]]) -> None:
     found = TempoMap(tuple(TempoChange(s, b, is_ramp=ramp) for s, b, ramp in sorted(changes)), "midi")
     parts = stretches(Effect("Delay", {"delay_seconds": "1/32"}), found, RATE, 60 * RATE)
