@@ -120,12 +120,14 @@ def keep(
     from bridge.config import load, state_folder
     from bridge.daemon.keep import keep as keep_audition
 
-    if outbox is None:
+    try:
         meant = drop_meant(drop, load(config))
-        name, outbox = meant.name, meant.parent
-    else:
-        name = Path(drop).name
-    output.result(str(keep_audition(state_folder(), name, outbox.expanduser().absolute()).folder))
+    except ConfigError:
+        if outbox is None:
+            raise
+        meant = Path(drop)  # the drop is gone; its audition may still be there
+    into = outbox.expanduser() if outbox else meant.parent
+    output.result(str(keep_audition(state_folder(), meant.name, into.absolute()).folder))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from bridge.cli.log import LOG, Logged
 from bridge.cli.progress import Lines
 from bridge.cli.screen import lines_of
 from bridge.cli.works import shortest
+from bridge.config import state_folder
 from bridge.daemon.control import CONTROL, collect
+from bridge.daemon.live import AUDITION
 from bridge.delivery.publish import publish
 from bridge.domain.drop import Drop
 from bridge.domain.events import Notice, Progress, StageStarted
@@ -293,6 +296,21 @@ def test_a_dry_run_counts_a_copy_once_and_calls_files_by_their_place(run: Run, h
         for line in run("batch", home / "tree", "-r", "-m", "htdemucs_mini", "--dry-run", "--json").out.splitlines()
     ]
     assert events[-1]["renders"] == 1
+
+
+def test_an_audition_is_kept_by_any_word_for_its_drop_and_after_that_is_gone(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop = publish(stage_drop(home / "out", "job")).folder
+    shutil.copytree(drop, state_folder() / AUDITION / drop.name)
+    monkeypatch.chdir(home / "out")
+    kept = run("drops", "keep", "caf\udce9 \N{HEADPHONE}.wav").out.strip()
+    assert Path(kept).parent == drop.parent
+    assert kept != str(drop)
+    shutil.rmtree(drop)
+    shutil.rmtree(kept)
+    assert run("drops", "keep", drop.name).code == 2, "nobody knows where to"
+    assert run("drops", "keep", drop.name, "-o", home / "kept").out.splitlines() == [str(home / "kept" / drop.name)]
 
 
 def test_drops_are_listed_shown_and_pruned_only_when_somebody_agrees(
