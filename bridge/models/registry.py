@@ -102,7 +102,7 @@ _MODELS = (
     Model(
         name=TRIAL,
         stems=_FOUR,
-        members=(_hub("htdemucs_mini", 3_684_288, "a6887ea60b567f8da4d8314025de7fe140def315dd21d4a1a7b23f28d36bf6e8"),),
+        members=(_hub("htdemucs_mini", 5_811_392, "294e8d581d8e26222ca6ebb9327ce6a66e515e28e326f4d4a9f5f2b018239105"),),
         weights=_even(1, _FOUR),
         segment_seconds=None,
         source=ShippedSource(shipped("models")),
