@@ -356,7 +356,7 @@ def test_damaged_tags_never_break_a_job(
 
 
 def test_stems_of_a_drop_carry_tags_in_every_format(tmp_path: Path) -> None:
-    from tests.test_pipeline import Desk
+    from tests.pipeline.desks import Desk
 
     desk = Desk(tmp_path)
     render = desk.render(seconds=1.0)

@@ -7,7 +7,6 @@ import json
 import os
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,75 +18,21 @@ from bridge.audio.read import open_sound
 from bridge.audio.write import SoundWriter
 from bridge.delivery.manifest import read, verify
 from bridge.delivery.plan import plan_drop
-from bridge.delivery.publish import publish
 from bridge.delivery.stage import open_stage
 from bridge.domain.drop import Drop
-from bridge.domain.events import Event, Notice, Progress, StageStarted
-from bridge.domain.job import Job, SeparationOptions
-from bridge.domain.preset import OutputOptions, Preset
+from bridge.domain.events import Notice, Progress, StageStarted
+from bridge.domain.job import SeparationOptions
+from bridge.domain.preset import OutputOptions
 from bridge.domain.render import Marker
 from bridge.domain.stems import StemBlock
-from bridge.errors import Cancelled, DeliveryError, ReadError, RenderError
-from bridge.pipeline.process import process
+from bridge.errors import Cancelled, DeliveryError, RenderError
 from bridge.pipeline.progress import Watch
 from bridge.pipeline.recording import Recording, StemBlocks
 from bridge.presets.loader import parse
 from bridge.separation.choice import choose_stems
 from bridge.separation.separator import FakeSeparator
+from tests.pipeline.desks import DRY, WET, Desk, stems_in
 from tests.songs import mix_of, multitrack
-
-DRY = parse("version: 1\nname: dry\ndescription: Nothing done.\n", name="dry")
-WET = parse(
-    """
-version: 1
-name: wet
-description: Vocals through a reverb, drums louder, the rest dry.
-stems:
-  vocals: {chain: [{Reverb: {room_size: 0.4, wet_level: 0.3, dry_level: 0.7}}], tail: auto, bus: VOX}
-  drums: {chain: [{Gain: {gain_db: 9}}]}
-buses:
-  VOX: {color: "#d1495b"}
-""",
-    name="wet",
-)
-
-
-class Desk:
-    """Runs jobs on one song and keeps what they reported."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.events: list[Event] = []
-        self.count = 0
-
-    def render(
-        self, sample_rate: int = 48000, channels: int = 2, subtype: str = "PCM_24", seconds: float = 3.0
-    ) -> Path:
-        path = self.folder / f"My song {sample_rate} {channels} {subtype}.wav"
-        mix = mix_of(multitrack(seconds, sample_rate, channels, seed=1))
-        soundfile.write(path, mix.T, sample_rate, subtype=subtype)
-        return path
-
-    def job(self, render: Path, **changes: object) -> Job:
-        self.count += 1
-        # The mini model's weights are at hand; what is heard is the fake's.
-        separation = SeparationOptions("htdemucs_mini")
-        plain = Job(f"job{self.count}", render, self.folder / "outbox", render.stem, DRY, separation)
-        return replace(plain, **changes)
-
-    def run(self, job: Job, cancel=lambda: False, separator=None) -> Drop:
-        return publish(process(job, self.events.append, cancel, lambda _: separator or FakeSeparator()))
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-def stems_in(drop: Drop, kind: str = "stem") -> dict[str, np.ndarray]:
-    """Every delivered stem of a kind, (channels, frames), float64."""
-    files = [file for file in read(drop.manifest).files if file.kind == kind]
-    return {f.stem: soundfile.read(drop.folder / f.path, dtype="float64", always_2d=True)[0].T for f in files}
 
 
 @pytest.mark.parametrize("residual", ["other", "stem", "share"])
@@ -201,28 +146,6 @@ def test_the_same_job_makes_the_same_files(desk: Desk) -> None:
     assert read(first.manifest).drop_id == read(second.manifest).drop_id
     other = desk.run(desk.job(render, preset=DRY))
     assert read(other.manifest).drop_id != read(first.manifest).drop_id
-
-
-def test_another_preset_on_a_drop_needs_no_separation(desk: Desk) -> None:
-    class Refusing(FakeSeparator):
-        def estimates(self, *_: object):
-            raise AssertionError("separated again")
-
-    render = desk.render(44100, 2, "PCM_24")
-    for output in (OutputOptions(), OutputOptions(subtype="PCM_24")):
-        first = desk.run(desk.job(render, preset=WET, output=output))
-        again = desk.run(desk.job(render, preset=DRY, output=output, stems_from=first.folder), separator=Refusing())
-        direct = desk.run(desk.job(render, preset=DRY, output=OutputOptions()))
-        made, wanted = stems_in(again), stems_in(direct)
-        for stem, samples in wanted.items():
-            assert np.abs(made[stem] - samples).max() <= (0 if output.subtype == "FLOAT" else 2**-22)
-        assert read(again.manifest).model == read(first.manifest).model
-    touched = next((first.folder / "dry").iterdir())
-    touched.write_bytes(touched.read_bytes()[:-4] + b"\0\0\1\0")
-    with pytest.raises(RenderError, match="changed since it was delivered"):
-        desk.run(desk.job(render, stems_from=first.folder))
-    with pytest.raises(ReadError, match="another render"):
-        desk.run(desk.job(desk.render(48000), stems_from=again.folder))
 
 
 def test_position_and_markers_of_the_render_are_carried_to_every_stem(desk: Desk) -> None:
@@ -341,85 +264,6 @@ def test_vocals_and_instrumental_null_exactly(desk: Desk) -> None:
     drop = desk.run(desk.job(render, separation=options, output=OutputOptions(subtype="PCM_16")))
     assert list(stems_in(drop)) == ["vocals", "instrumental"]
     assert read(drop.manifest).null_depth_db == "exact"
-
-
-def as_slowly(drop: Drop) -> Drop:
-    """The same drop as another version would have left it: nothing that it says is taken for measured."""
-    content = json.loads(drop.manifest.read_text())
-    content["versions"]["stem_bridge"] = "0.0.1"
-    drop.manifest.write_text(json.dumps(content))
-    return drop
-
-
-@pytest.mark.parametrize("preset", [DRY, WET])
-@pytest.mark.parametrize("first_preset", [DRY, WET])
-@pytest.mark.parametrize("dry", [True, False])
-def test_stems_that_are_taken_as_they_are_make_the_drop_that_writing_them_again_makes(
-    desk: Desk, first_preset: Preset, preset: Preset, dry: bool
-) -> None:
-    render = desk.folder / "song.wav"
-    chunks = Chunks(Broadcast(originator="REAPER", time_reference_frames=480000), (Marker(24000, "Verse"),))
-    with SoundWriter(render, sample_rate=48000, channels=2, subtype="PCM_24", container="WAV", chunks=chunks) as sound:
-        sound.write(mix_of(multitrack(1.0, 48000, 2, seed=2)))
-    first = desk.run(desk.job(render, preset=first_preset))
-
-    def again() -> tuple[dict[str, object], dict[str, bytes]]:
-        desk.events.clear()
-        output = OutputOptions(dry=dry)
-        drop = desk.run(desk.job(render, name="again", preset=preset, output=output, stems_from=first.folder))
-        told = read(drop.manifest).model_dump(exclude={"created", "timings"})
-        assert verify(drop.folder) == []
-        sounds = {path.name: path.read_bytes() for path in drop.folder.rglob("*.wav")}
-        return told, sounds
-
-    quick = again()
-    assert "read" not in [event.stage for event in desk.events if isinstance(event, StageStarted)]
-    as_slowly(first)
-    assert quick == again()
-    assert {"read", "copy"} <= {event.stage for event in desk.events if isinstance(event, StageStarted)}
-
-
-def test_stems_that_were_touched_or_went_are_noticed_however_they_are_taken(desk: Desk) -> None:
-    render = desk.render()
-    drop = desk.run(desk.job(render))
-    stem = drop.folder / next(file for file in read(drop.manifest).files if file.stem == "bass").path
-    whole = stem.read_bytes()
-    for slowly in (False, True):
-        if slowly:
-            as_slowly(drop)
-        for content in (whole[:-4] + b"\0\0\1\0", whole[:-8], whole + b"\0" * 8, b"", None):
-            stem.unlink(missing_ok=True)
-            if content is not None:
-                stem.write_bytes(content)
-            with pytest.raises(RenderError, match=r"changed since it was delivered|no such file"):
-                desk.run(desk.job(render, stems_from=drop.folder))
-            assert [path.name for path in (desk.folder / "outbox").iterdir()] == [drop.folder.name]
-        stem.unlink(missing_ok=True)
-        stem.write_bytes(whole)
-
-
-def test_stems_go_to_their_new_place_with_what_the_render_says_now(desk: Desk) -> None:
-    render = desk.render()
-    first = desk.run(desk.job(render))
-    tagged = desk.run(desk.job(render, stems_from=first.folder, tags=(("TITLE", "Song"), ("ARTIST", "Nobody"))))
-    for file in read(tagged.manifest).files:
-        if file.kind == "stem":
-            assert b"Nobody" in (tagged.folder / file.path).read_bytes()[:2000]
-    assert read(tagged.manifest).null_depth_db == read(first.manifest).null_depth_db
-
-
-def test_a_drop_made_of_a_drop_that_is_taken_back_leaves_it_whole(desk: Desk) -> None:
-    render = desk.render()
-    first = desk.run(desk.job(render))
-    for last in range(6):
-        calls = iter(range(1000))
-        with pytest.raises(Cancelled):
-            desk.run(
-                desk.job(render, preset=WET, stems_from=first.folder),
-                cancel=lambda calls=calls, last=last: next(calls) >= last,
-            )
-        assert verify(first.folder) == []
-        assert [path.name for path in (desk.folder / "outbox").iterdir()] == [first.folder.name]
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "PCM_24", "PCM_16"])
