@@ -51,12 +51,14 @@ bench: $(READY)
 
 HOURS ?= 4
 SONGS ?= 300
+# One for each core, or each GPU.
+PROCESSES ?= 2
 
 # Needs Debian's packages that training/parts.py names. Runs again go on where the last one stopped.
 train: $(READY)
 	$(BIN)/python -m pip install --quiet pyworld 'setuptools<81'
 	OMP_NUM_THREADS=1 $(BIN)/python -m training.songs out/train/pool --count $(SONGS)
-	$(BIN)/python -m training.train out/train/pool out/train/mini.pt --hours $(HOURS)
+	$(BIN)/torchrun --nproc-per-node $(PROCESSES) -m training.train out/train/pool out/train/mini.pt --hours $(HOURS)
 	$(BIN)/python -m training.export out/train/mini.pt out/train/htdemucs_mini.safetensors
 
 clean:

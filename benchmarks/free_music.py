@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-__all__ = ["PACKAGES", "ROLES", "played", "unpacked"]
+__all__ = ["PACKAGES", "ROLES", "part_of", "played", "rendered", "unpacked"]
 
 Sound = npt.NDArray[np.float32]
 """(channels, frames)"""
@@ -62,11 +62,11 @@ def played(
     """
     song = mido.MidiFile(midi)
     return {
-        role: _rendered(_only(song, role, start + seconds), soundfont, sample_rate, start, seconds) for role in roles
+        role: rendered(part_of(song, role, start + seconds), soundfont, start, seconds, sample_rate) for role in roles
     }
 
 
-def _only(song: mido.MidiFile, role: str, end: float) -> mido.MidiFile:
+def part_of(song: mido.MidiFile, role: str, end: float) -> mido.MidiFile:
     """Keep the notes of one role, on a clock of fixed tempo; controllers and note-offs go to every role."""
     belongs = _roles(song)
     part = mido.MidiFile(ticks_per_beat=TICKS_A_SECOND // 2)
@@ -98,11 +98,14 @@ def _roles(song: mido.MidiFile) -> Callable[[int, str], bool]:
     return lambda number, role: starts.get(number, role) == role
 
 
-def _rendered(part: mido.MidiFile, soundfont: Path, rate: int, start: float, seconds: float) -> Sound:
+def rendered(
+    part: mido.MidiFile, soundfont: Path, start: float, seconds: float, rate: int = 44100, more: tuple[str, ...] = ()
+) -> Sound:
+    """Play a stretch of a part through a SoundFont: (2, frames). `more` are options of fluidsynth."""
     with tempfile.TemporaryDirectory() as name:
         midi, wav = Path(name) / "part.mid", Path(name) / "part.wav"
         part.save(midi)
-        options = ["-ni", "-q", "-g", "0.6", "-r", str(rate), "-O", "float", "-T", "wav", "-F", str(wav)]
+        options = ["-ni", "-q", "-g", "0.6", "-r", str(rate), "-O", "float", "-T", "wav", "-F", str(wav), *more]
         subprocess.run(
             ["fluidsynth", *options, str(soundfont), str(midi)], check=True, capture_output=True, timeout=1800
         )

@@ -104,7 +104,7 @@ def _songs(cache: Path, held_out: bool) -> Iterator[tuple[str, str, mido.MidiFil
     folders = [unpacked(package, cache) for package in ("openttd-openmsx", "planetblupi-music-midi")]
     found = [file.read_bytes() for folder in folders for file in sorted(folder.rglob("*.mid"))]
     if all(wad.is_file() for wad in parts.WADS):
-        found += tunes.tunes()
+        found += tunes.of_freedoom()
     for data in found:
         if _is_held_out(data) == held_out:
             yield "songs", hashlib.sha256(data).hexdigest(), mido.MidiFile(file=io.BytesIO(data))

@@ -1,4 +1,4 @@
-"""The band: MMA plays a groove on random chords, fluidsynth renders drums, bass and the rest, each by itself."""
+"""The band: MMA plays a groove on random chords; drums, bass and the rest are played each by themselves."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mido
-import numpy as np
-import numpy.typing as npt
-import soundfile
 
-from training import parts
+from training.sound import Sound
+from training.stage import played
 
-__all__ = ["RATE", "ROLES", "Score", "Sound", "compose", "play"]
+__all__ = ["ROLES", "Score", "compose", "play"]
 
-Sound = npt.NDArray[np.float32]
-"""(frames, 2)"""
-RATE = 44100
 ROLES = ("drums", "bass", "other")
 PROGRESSIONS = (
     "C G Am F", "Am F C G", "C Am F G", "Dm7 G7 CM7 Am7", "C F G F", "Am G F E7", "Em C G D", "C Eb Bb F",
@@ -38,6 +33,7 @@ PANS = (64, 64, 8, 20, 32, 44, 84, 96, 108, 120)
 """Where a track of `other` stands, 0 to 127 from left to right."""
 PAN_CONTROL = 10
 DRUMS_CHANNEL = 9
+TAIL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -74,23 +70,11 @@ def compose(rng: random.Random, seconds: float, names: list[str]) -> Score | Non
 
 
 def play(score: Score, role: str, rng: random.Random) -> Sound:
-    """Render one role with a random bank, programs and velocities."""
-    font = rng.choice(parts.FONTS[:2]) if rng.random() < 0.75 else rng.choice(parts.FONTS[2:])
-    if role == "drums" and rng.random() < 0.4:
-        font = rng.choice(parts.DRUM_FONTS)
+    """Play one role with random instruments and velocities: (frames, 2)."""
     tracks = [_recast(track, role, rng) for track in score.song.tracks[1:] if _role(track) == role]
-    if font in parts.DRUM_FONTS:  # their only kit is a melodic program
-        tracks = [_on_first_channel(track) for track in tracks]
     part = mido.MidiFile(ticks_per_beat=score.song.ticks_per_beat)
     part.tracks = [score.song.tracks[0], *tracks]
-    with tempfile.TemporaryDirectory() as name:
-        midi, wav = Path(name) / "part.mid", Path(name) / "part.wav"
-        part.save(midi)
-        options = ["-ni", "-q", "-g", "0.6", "-r", str(RATE), "-O", "float", "-T", "wav"]
-        options += ["-R", rng.choice("01"), "-C", "0", "-F", str(wav)]
-        subprocess.run(["fluidsynth", *options, str(font), str(midi)], check=True, capture_output=True, timeout=1800)
-        sound, _ = soundfile.read(wav, dtype="float32", always_2d=True)
-    return sound
+    return played(part, role, rng, 0.0, score.seconds + TAIL_SECONDS)
 
 
 def _role(track: mido.MidiTrack) -> str:
@@ -120,8 +104,3 @@ def _recast(track: mido.MidiTrack, role: str, rng: random.Random) -> mido.MidiTr
             message = message.copy(velocity=loud)
         out.append(message)
     return out
-
-
-def _on_first_channel(track: mido.MidiTrack) -> mido.MidiTrack:
-    messages = (one.copy(channel=0) if hasattr(one, "channel") else one for one in track)
-    return mido.MidiTrack(one for one in messages if one.type != "program_change")

@@ -19,7 +19,7 @@ import soundfile
 import soxr
 from scipy.signal import istft, stft
 
-from training.band import RATE, Sound
+from training.sound import RATE, Sound
 
 __all__ = ["Release", "compressed", "draw", "published", "resampled"]
 

@@ -21,7 +21,7 @@ from pedalboard import (
     Reverb,
 )
 
-from training.band import RATE, Sound
+from training.sound import RATE, Sound
 
 __all__ = ["coloured"]
 

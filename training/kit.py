@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-from training.band import RATE, Sound
+from training.sound import RATE, Sound
 
 __all__ = ["electronic_drums"]
 

@@ -1,7 +1,10 @@
 """Where the raw material lies: grooves, songs, SoundFonts and voices from Debian's archive, all freely licensed.
 
     apt-get install mma fluidsynth ffmpeg espeak-ng fluid-soundfont-gm musescore-general-soundfont-small \\
-        avldrums.lv2-soundfont csound-soundfont opl3-soundfont freedoom asterisk-core-sounds-{en,fr,it,ru}-g722
+        avldrums.lv2-soundfont hydrogen-drumkits csound-soundfont opl3-soundfont freedoom simutrans-data \\
+        asterisk-core-sounds-{en,fr,it,ru}-g722
+
+Recorded instruments are fetched from the npm registry (`fetch.py`).
 
 The SoundFont TimGM6mb and the songs of OpenTTD and Planet Blupi are kept out of training: `training.heldout` tests
 on them.
@@ -13,7 +16,7 @@ import re
 import shutil
 from pathlib import Path
 
-__all__ = ["DRUM_FONTS", "FONTS", "WADS", "MissingPartError", "grooves", "prompts", "require"]
+__all__ = ["DRUM_FONTS", "FONTS", "KITS", "SONGS", "WADS", "MissingPartError", "grooves", "prompts", "require"]
 
 FONTS = (
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
@@ -29,6 +32,10 @@ DRUM_FONTS = (
 """Recorded drum kits with velocity layers and their room."""
 WADS = (Path("/usr/share/games/doom/freedoom1.wad"), Path("/usr/share/games/doom/freedoom2.wad"))
 """Some fifty General MIDI songs, BSD-like licence."""
+SONGS = Path("/usr/share/games/simutrans/music")
+"""Some fifty more, Artistic License."""
+KITS = Path("/usr/share/hydrogen/data/drumkits")
+"""Recorded kits, a folder each."""
 GROOVES = Path("/usr/share/mma/lib")
 PROMPTS = Path("/usr/share/asterisk/sounds")
 PROGRAMS = ("mma", "fluidsynth", "ffmpeg", "espeak-ng")
@@ -41,7 +48,7 @@ class MissingPartError(Exception):
 def require() -> None:
     """Raise MissingPartError, with the line to type, when a program or a SoundFont is not there."""
     gone = [name for name in PROGRAMS if shutil.which(name) is None]
-    gone += [str(path) for path in (*FONTS, *DRUM_FONTS, *WADS, GROOVES, PROMPTS) if not path.exists()]
+    gone += [str(path) for path in (*FONTS, *DRUM_FONTS, *WADS, SONGS, KITS, GROOVES, PROMPTS) if not path.exists()]
     if gone:
         raise MissingPartError(
             f"not installed: {', '.join(gone)}; the packages are named at the top of training/parts.py"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
+import soxr
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 __all__ = ["STEMS", "Pool"]
@@ -20,6 +22,12 @@ BUS_FRAMES = 4411
 """How long the bus compressor listens: a tenth of a second."""
 SILENT = {"drums": 0.08, "bass": 0.1, "other": 0.05, "vocals": 0.15}
 """How often a stem is left out."""
+
+RESPEEDED, SPEEDS = 0.5, (0.84, 1.19)
+"""How often a part plays faster or slower, higher or lower with it: three semitones at most."""
+EQUALISED, EQUALISER_DB = 0.5, 4.0
+"""How often a part is equalised, and how much (standard deviation, a gain each octave): other instruments."""
+OCTAVES_HZ = 22050 / 2 ** np.arange(10, -1, -1.0)
 
 
 class Pool:
@@ -45,17 +53,38 @@ class Pool:
         together = rng.random() < 0.5
         song = rng.choice(self.songs)
         start = rng.random()
+        speed = _speed(rng)
         out = np.zeros((len(STEMS), 2, frames), np.float32)
         for row, stem in enumerate(STEMS):
             if rng.random() < SILENT[stem]:
                 continue
             part = song[stem] if together else rng.choice(self.songs)[stem]
-            at = int((start if together else rng.random()) * (len(part) - frames - 1))
-            sound = part[at : at + frames].T.astype(np.float32) / 32767
+            pace = speed if together else _speed(rng)
+            heard = int(frames * pace) + 1
+            at = int((start if together else rng.random()) * (len(part) - heard - 1))
+            sound = part[at : at + heard].astype(np.float32) / 32767
+            if pace != 1:
+                sound = soxr.resample(sound, pace, 1.0, quality="MQ")
+            sound = np.pad(sound[:frames], ((0, max(0, frames - len(sound))), (0, 0))).T
+            if rng.random() < EQUALISED:
+                sound = _equalised(sound, rng)
             out[row] = sound * 10 ** (rng.uniform(*LEVELS_DB[stem]) / 20) * rng.choice((1, -1))
             if rng.random() < 0.5:
                 out[row] = out[row, ::-1].copy()
         return _mastered(out, rng)
+
+
+def _speed(rng: random.Random) -> float:
+    return rng.uniform(*SPEEDS) if rng.random() < RESPEEDED else 1.0
+
+
+def _equalised(sound: npt.NDArray[np.float32], rng: random.Random) -> npt.NDArray[np.float32]:
+    """Equalise (2, frames) at 44.1 kHz by a smooth curve, zero phase."""
+    gains_db = [rng.gauss(0, EQUALISER_DB) for _ in OCTAVES_HZ]
+    spectrum = scipy.fft.rfft(sound)
+    at = np.log2(np.linspace(0, 22050, spectrum.shape[1]) + 1)
+    curve = 10 ** (np.interp(at, np.log2(OCTAVES_HZ), gains_db) / 20)
+    return scipy.fft.irfft(spectrum * curve.astype(np.float32), sound.shape[1])
 
 
 def _glued(stems: Stems, rng: random.Random) -> Stems:

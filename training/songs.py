@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from training import codec, parts
-from training.band import RATE, ROLES, Sound, compose, play
+from training.band import ROLES, compose, play
 from training.colour import coloured
 from training.kit import electronic_drums
 from training.pool import LEVELS_DB, STEMS
+from training.sound import RATE, Sound
 from training.tunes import Performance, perform, tunes
 from training.voice import sing, speaker
 

@@ -2,9 +2,13 @@
 
     python -m training.train POOL CHECKPOINT [--hours 4] [--start WEIGHTS.safetensors]
 
-Runs on a GPU when torch finds one, else on the CPU. The checkpoint is written every three minutes: it
-holds the averaged weights (EMA) that are exported, the raw ones, the optimiser, and what was learned when
-(`history`). --hours counts all runs together and shapes the learning rate; a higher number later goes on from there.
+    torchrun --nproc-per-node 2 -m training.train POOL CHECKPOINT --bfloat16
+
+Runs on a GPU when torch finds one, else on the CPU; torchrun starts several processes that learn together, one for
+each GPU or each core (two processes of one thread are faster than one of two threads). The checkpoint is written
+every three minutes: it holds the averaged weights (EMA) that are exported, the raw ones, the optimiser, and what was
+learned when (`history`). --hours counts all runs together and shapes the learning rate; a higher number later goes on
+from there.
 
 Short crops teach fast, full segments teach what the network will hear: the first three quarters of the time run on
 1.6 s, the rest on 3.9 s. The loss is the mean over stems of the log of the squared error, which keeps quiet stems
@@ -18,17 +22,20 @@ import argparse
 import copy
 import json
 import math
+import os
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as together
 from demucs.htdemucs import HTDemucs
 from safetensors.torch import load_file
 
@@ -48,6 +55,8 @@ FLOOR = 1e-3
 """Squared error below which a stem is good enough; the mix has variance 1."""
 WARM_UP_STEPS = 200
 KEEP_SECONDS = 180.0
+AHEAD = 2
+"""Batches that are drawn while one is learned."""
 OTHER = STEMS.index("other")
 
 
@@ -64,15 +73,25 @@ def main() -> None:
     options.add_argument("--hours", type=float, default=4.0)
     options.add_argument("--start", type=Path, help="weights to begin with, when there is no checkpoint yet")
     options.add_argument("--rate", type=float, default=8e-4, help="highest learning rate")
-    options.add_argument("--batch", type=int, help="examples a step; 2 on a CPU, 32 on a GPU")
-    options.add_argument("--threads", type=int, default=1, help="CPU threads; one is best while others compute too")
+    options.add_argument("--batch", type=int, help="examples a step; 2 on CPUs, 32 on each GPU")
+    options.add_argument("--threads", type=int, default=1, help="CPU threads a process")
+    options.add_argument("--bfloat16", action="store_true", help="faster on CPUs that know it; a GPU always does")
     given = options.parse_args()
     torch.set_num_threads(given.threads)
-    Training(given.pool, given.checkpoint, given.start, given.hours, given.rate, given.batch).run()
+    if "RANK" in os.environ:  # torchrun's
+        together.init_process_group()
+    training = Training(given.pool, given.checkpoint, given.start, given.hours, given.rate, given.batch)
+    training.half = training.half or given.bfloat16
+    training.run()
+    if together.is_initialized():
+        together.destroy_process_group()
 
 
 class Training:
-    """One run; everything that must survive it is in the checkpoint."""
+    """One run; everything that must survive it is in the checkpoint.
+
+    Processes that learn together have the same weights, clock and learning rate, and draw other examples.
+    """
 
     def __init__(
         self,
@@ -85,8 +104,11 @@ class Training:
         model: HTDemucs | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.batch = batch or (32 if self.device.type == "cuda" else 2)
+        self.rank = together.get_rank() if together.is_initialized() else 0
+        self.ranks = together.get_world_size() if together.is_initialized() else 1
+        self.half = torch.cuda.is_available()
+        self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if self.half else torch.device("cpu")
+        self.batch = max(1, batch // self.ranks) if batch else 32 if self.half else max(1, 2 // self.ranks)
         self.pool, self.checkpoint, self.rate = Pool(pool), checkpoint, rate
         self.total_seconds, self.clock = hours * 3600, clock
         self.model = model or network()
@@ -99,37 +121,46 @@ class Training:
         self.history: list[dict[str, Any]] = []
         if checkpoint.exists():
             self._resume()
+        self.forward: torch.nn.Module = self.model
+        if self.ranks > 1:
+            self.forward = torch.nn.parallel.DistributedDataParallel(self.model)
 
     def run(self) -> None:
         """Train until the time is over."""
         print(f"{len(self.pool.songs)} songs, step {self.step}, {self.seconds / 3600:.2f} h so far", flush=True)
-        examples = self._examples()
         began, before = self.clock(), self.seconds
-        kept, ratios = began, []
-        while self.seconds < self.total_seconds:
-            ratios.append(self._learn(next(examples)))
-            now = self.clock()
-            self.seconds = before + now - began
-            if now - kept > KEEP_SECONDS or self.seconds >= self.total_seconds:
-                self._keep(torch.cat(ratios).nanmedian(0).values)
-                kept, ratios = now, []
+        kept, ratios = before, []
+        with closing(self._examples()) as examples:
+            while self.seconds < self.total_seconds:
+                ratios.append(self._learn(next(examples)))
+                self.seconds = self._agreed(before + self.clock() - began)
+                if self.seconds - kept > KEEP_SECONDS or self.seconds >= self.total_seconds:
+                    self._keep(torch.cat(ratios).nanmedian(0).values)
+                    kept, ratios = self.seconds, []
 
-    def _examples(self) -> Iterator[torch.Tensor]:
+    def _agreed(self, seconds: float) -> float:
+        """Return the time of the process whose clock is ahead: all stop, and save, after the same step."""
+        if self.ranks == 1:
+            return seconds
+        latest = torch.tensor(seconds, dtype=torch.float64, device=self.device)
+        together.all_reduce(latest, together.ReduceOp.MAX)
+        return float(latest)
+
+    def _examples(self) -> Generator[torch.Tensor]:
         """Yield batches (B, 4, 2, T), drawn while the last one is learned."""
-        queue: Queue[torch.Tensor] = Queue(maxsize=4)
-        rng = random.Random(self.step)
+        rng = random.Random(f"{self.step}-{self.rank}")
 
-        def fill() -> None:
+        def drawn() -> torch.Tensor:
+            is_long = self.seconds > (1 - LONG_SHARE) * self.total_seconds
+            frames = int(RATE * (float(SEGMENT) if is_long else SHORT_SECONDS))
+            count = max(1, self.batch // 2) if is_long else self.batch
+            return torch.from_numpy(np.stack([self.pool.example(rng, frames) for _ in range(count)]))
+
+        with ThreadPoolExecutor(1) as hand:
+            coming = deque(hand.submit(drawn) for _ in range(AHEAD))
             while True:
-                is_long = self.seconds > (1 - LONG_SHARE) * self.total_seconds
-                frames = int(RATE * (float(SEGMENT) if is_long else SHORT_SECONDS))
-                count = max(1, self.batch // 2) if is_long else self.batch
-                drawn = [self.pool.example(rng, frames) for _ in range(count)]
-                queue.put(torch.from_numpy(np.stack(drawn)))
-
-        threading.Thread(target=fill, daemon=True).start()
-        while True:
-            yield queue.get().to(self.device)
+                coming.append(hand.submit(drawn))
+                yield coming.popleft().result().to(self.device)
 
     def _learn(self, stems: torch.Tensor) -> torch.Tensor:
         """Take one step; returns SDR per example and stem in dB, (B, 4), nan where a stem is silent."""
@@ -140,9 +171,9 @@ class Training:
         mix = stems.sum(1)  # (B, 2, T)
         scale = mix.std(dim=(1, 2), keepdim=True) + 1e-4
         mix, stems = mix / scale, stems / scale[:, None]
-        self.model.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            made = self.model(mix)
+        self.forward.train()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half):
+            made = self.forward(mix)
         made = made.float()  # (B, 4, 2, T)
         rest = mix - made.sum(1) + made[:, OTHER]
         loss = self._loss(torch.cat([made, rest[:, None]], 1), torch.cat([stems, stems[:, OTHER, None]], 1))
@@ -184,6 +215,8 @@ class Training:
         medians = {stem: round(float(value), 2) for stem, value in zip(STEMS, ratios, strict=True)}
         note = {"step": self.step, "hours": round(self.seconds / 3600, 3), "songs": self.pool.look(), **medians}
         self.history.append(note)
+        if self.rank:
+            return
         print(json.dumps(note), flush=True)
         part = self.checkpoint.with_suffix(".part")
         torch.save(

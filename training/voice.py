@@ -19,7 +19,7 @@ import soxr
 from scipy.signal import butter, sosfilt, sosfiltfilt
 
 from training import parts
-from training.band import RATE, Sound
+from training.sound import RATE, Sound
 
 __all__ = ["SPEECH_RATE", "Speak", "sing", "speaker"]
 
