@@ -1,11 +1,13 @@
 """The held-out songs: other MIDI, another SoundFont and other voices than training has heard; and how a model does.
 
     apt-get install flite                 (voices; the rest is fetched from Debian's archive without installing)
-    python -m training.heldout WEIGHTS.safetensors [...] [--songs 12] [--seconds 20] [--json FILE]
+    python -m training.heldout WEIGHTS.safetensors [...] [--songs 12] [--seconds 20] [--kind KIND] [--json FILE]
 
 The songs are those of OpenTTD and Planet Blupi through TimGM6mb, half of them with a sung vocal of flite's voices; the
 same every time on one machine. The fingerprint that is printed first says which songs they were, and only figures of
 one fingerprint can be compared: the singer and the effects are those of training, so changing them changes it.
+To see what a model lacks, `--kind bank` plays the same songs through a SoundFont that training knows, and `--kind own`
+makes songs as training does, but new ones; both in the same balance.
 
 For every model: SDR and SDR improvement over the mix per stem, mean and median, and how loud every true stem sounds
 in every output (bleed), all on full songs through the product's own engine, overlap 0.25, no shifts, `other` = mix -
@@ -22,6 +24,7 @@ import random
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +41,11 @@ from bridge.models.config import read_member
 from bridge.separation.engine import estimate_stream, find_normaliser
 from bridge.separation.layout import plan_layout
 from bridge.separation.overlap import Grid
+from training import parts
 from training.colour import coloured
+from training.songs import song as trained_on
 from training.train import RATE, SEGMENT
+from training.tunes import tunes
 from training.voice import SPEECH_RATE, sing
 
 STEMS = ("drums", "bass", "other", "vocals")
@@ -51,6 +57,7 @@ LINES = (
     "hold on to the night before it fades away", "every summer day is gone like a dream",
 )  # fmt: skip
 START_SECONDS = 8.0
+KINDS = ("heldout", "bank", "own")
 Sound = npt.NDArray[np.float32]
 """(2, frames)"""
 
@@ -61,10 +68,11 @@ def main() -> None:
     options.add_argument("weights", type=Path, nargs="+")
     options.add_argument("--songs", type=int, default=12)
     options.add_argument("--seconds", type=float, default=20.0)
+    options.add_argument("--kind", choices=KINDS, default=KINDS[0])
     options.add_argument("--json", type=Path)
     options.add_argument("--cache", type=Path, default=Path("out/heldout"))
     given = options.parse_args()
-    songs = [song(given.cache, number, given.seconds) for number in range(given.songs)]
+    songs = [song(given.cache, number, given.seconds, given.kind) for number in range(given.songs)]
     print(f"songs {fingerprint(songs)}")
     results = {}
     for weights in given.weights:
@@ -111,34 +119,47 @@ def summary(scores: list[Scores]) -> dict[str, dict[str, object]]:
     }  # type: ignore[return-value]
 
 
-def song(cache: Path, number: int, seconds: float) -> dict[str, Sound]:
+def song(cache: Path, number: int, seconds: float, kind: str = "heldout") -> dict[str, Sound]:
     """Make a song, or read the one that was made before: stem to (2, frames); absent stems are left out."""
-    folder = cache / f"{number:02}-{seconds:g}s"
+    folder = cache / f"{'' if kind == KINDS[0] else kind + '-'}{number:02}-{seconds:g}s"
     if not folder.is_dir():
         part = folder.with_suffix(".part")
         part.mkdir(parents=True, exist_ok=True)
-        for stem, sound in _song(number, seconds, cache).items():
+        for stem, sound in _song(number, seconds, cache, kind).items():
             soundfile.write(part / f"{stem}.wav", sound.T, RATE, subtype="FLOAT")
         part.rename(folder)
     return {file.stem: soundfile.read(file, dtype="float32")[0].T.copy() for file in sorted(folder.glob("*.wav"))}
 
 
-def _song(number: int, seconds: float, cache: Path) -> dict[str, Sound]:
+def _song(number: int, seconds: float, cache: Path, kind: str) -> dict[str, Sound]:
+    if kind == "own":
+        made = trained_on(random.Random(f"unseen {number}"), seconds, parts.grooves(), tunes())
+        return _balanced({stem: made[stem].T for stem in STEMS if number % 2 == 0 or stem != "vocals"})
     rng = random.Random(f"held out {number}")
     packages = ("openttd-openmsx", "planetblupi-music-midi")
     midis = sorted(file for name in packages for file in unpacked(name, cache / "packages").rglob("*.mid*"))
-    font = next(unpacked("timgm6mb-soundfont", cache / "packages").rglob("*.sf2"))
+    own = next(unpacked("timgm6mb-soundfont", cache / "packages").rglob("*.sf2"))
+    font = parts.FONTS[0] if kind == "bank" else own
     order = random.Random(0).sample(midis, len(midis))
     stems = played(order[number % len(order)], font, start=START_SECONDS, seconds=seconds)
     if number % 2 == 0:
         voice = rng.choice(VOICES)
         stems["vocals"] = sing(rng, seconds, rng.randrange(12), rng.randint(80, 140), lambda: flite(rng, voice)).T
+    return _balanced(
+        stems, lambda sound, stem: coloured(np.ascontiguousarray(sound.T), stem, rng).T[:, : sound.shape[1]]
+    )
+
+
+def _balanced(
+    stems: dict[str, Sound], treated: Callable[[Sound, str], Sound] = lambda sound, _: sound
+) -> dict[str, Sound]:
+    """Put stems, treated, into the balance of a pop mix, those that hardly sound left out; all (2, frames)."""
     made = {}
     for stem, sound in stems.items():
         loud = np.abs(sound).max(axis=0) > 1e-3
         if loud.mean() < 0.05:
             continue
-        whole = coloured(np.ascontiguousarray(sound.T), stem, rng).T[:, : sound.shape[1]]
+        whole = treated(sound, stem)
         made[stem] = whole * (LEVELS_LUFS_LIKE[stem] / float(np.sqrt(np.mean(whole[:, loud] ** 2))))
     gain = np.float32(0.9 / np.abs(sum(made.values())).max())
     return {stem: np.ascontiguousarray(sound * gain, dtype=np.float32) for stem, sound in made.items()}

@@ -16,11 +16,11 @@ __all__ = ["STEMS", "Pool"]
 Stems = npt.NDArray[np.float32]
 """(stems, 2, frames)"""
 STEMS = ("drums", "bass", "other", "vocals")
-LEVELS_DB = {"drums": (-3, 6), "bass": (-4, 6), "other": (-9, 2), "vocals": (-4, 6)}
+LEVELS_DB = {"drums": (-3, 6), "bass": (-4, 6), "other": (-9, 5), "vocals": (-4, 6)}
 """Range of the level that each stem gets in a mix; stored stems all have the same RMS where they sound."""
 BUS_FRAMES = 4411
 """How long the bus compressor listens: a tenth of a second."""
-SILENT = {"drums": 0.08, "bass": 0.1, "other": 0.05, "vocals": 0.15}
+SILENT = {"drums": 0.08, "bass": 0.1, "other": 0.05, "vocals": 0.22}
 """How often a stem is left out."""
 
 RESPEEDED, SPEEDS = 0.5, (0.84, 1.19)

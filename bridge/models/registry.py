@@ -102,7 +102,7 @@ _MODELS = (
     Model(
         name=TRIAL,
         stems=_FOUR,
-        members=(_hub("htdemucs_mini", 5_811_392, "294e8d581d8e26222ca6ebb9327ce6a66e515e28e326f4d4a9f5f2b018239105"),),
+        members=(_hub("htdemucs_mini", 5_811_392, "9a3cd11e7aaa425e19a54d1fece4d9e2bce827df2a4182095e1e8f3188460c54"),),
         weights=_even(1, _FOUR),
         segment_seconds=None,
         source=ShippedSource(shipped("models")),
