@@ -51,8 +51,8 @@ bench: $(READY)
 
 HOURS ?= 4
 SONGS ?= 300
-# One for each core, or each GPU.
-PROCESSES ?= 2
+# auto: one for each GPU, or each core where there is none.
+PROCESSES ?= auto
 
 # Needs Debian's packages that training/parts.py names. Runs again go on where the last one stopped.
 train: $(READY)

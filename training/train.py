@@ -80,9 +80,16 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     if "RANK" in os.environ:  # torchrun's
         together.init_process_group()
-    training = Training(given.pool, given.checkpoint, given.start, given.hours, given.rate, given.batch)
-    training.half = training.half or given.bfloat16
-    training.run()
+    run = Training(
+        given.pool,
+        given.checkpoint,
+        given.start,
+        given.hours,
+        given.rate,
+        given.batch,
+        bfloat16=given.bfloat16,
+    )
+    run.run()
     if together.is_initialized():
         together.destroy_process_group()
 
@@ -103,12 +110,14 @@ class Training:
         batch: int | None,
         model: HTDemucs | None = None,
         clock: Callable[[], float] = time.monotonic,
+        bfloat16: bool = False,
     ) -> None:
         self.rank = together.get_rank() if together.is_initialized() else 0
         self.ranks = together.get_world_size() if together.is_initialized() else 1
-        self.half = torch.cuda.is_available()
-        self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if self.half else torch.device("cpu")
-        self.batch = max(1, batch // self.ranks) if batch else 32 if self.half else max(1, 2 // self.ranks)
+        on_gpu = torch.cuda.is_available()
+        self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if on_gpu else torch.device("cpu")
+        self.bfloat16 = bfloat16 or on_gpu
+        self.batch = max(1, (batch or (32 * self.ranks if on_gpu else 2)) // self.ranks)
         self.pool, self.checkpoint, self.rate = Pool(pool), checkpoint, rate
         self.total_seconds, self.clock = hours * 3600, clock
         self.model = model or network()
@@ -172,7 +181,7 @@ class Training:
         scale = mix.std(dim=(1, 2), keepdim=True) + 1e-4
         mix, stems = mix / scale, stems / scale[:, None]
         self.forward.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             made = self.forward(mix)
         made = made.float()  # (B, 4, 2, T)
         rest = mix - made.sum(1) + made[:, OTHER]
