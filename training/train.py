@@ -1,6 +1,6 @@
 """Train the bundled model, and go on where an earlier run stopped.
 
-    python -m training.train POOL CHECKPOINT [--hours 4] [--start WEIGHTS.safetensors]
+    python -m training.train POOL CHECKPOINT [--hours 4] [--weights WEIGHTS.safetensors]
 
     torchrun --nproc-per-node 2 -m training.train POOL CHECKPOINT --bfloat16
 
@@ -71,7 +71,7 @@ def main() -> None:
     options.add_argument("pool", type=Path)
     options.add_argument("checkpoint", type=Path)
     options.add_argument("--hours", type=float, default=4.0)
-    options.add_argument("--start", type=Path, help="weights to begin with, when there is no checkpoint yet")
+    options.add_argument("--weights", type=Path, help="weights to begin with, when there is no checkpoint yet")
     options.add_argument("--rate", type=float, default=8e-4, help="highest learning rate")
     options.add_argument("--batch", type=int, help="examples a step; 2 on CPUs, 32 on each GPU")
     options.add_argument("--threads", type=int, default=1, help="CPU threads a process")
@@ -83,7 +83,7 @@ def main() -> None:
     run = Training(
         given.pool,
         given.checkpoint,
-        given.start,
+        given.weights,
         given.hours,
         given.rate,
         given.batch,
